@@ -1,0 +1,255 @@
+/**
+ * The one typed API of a node: commands, queries and events, types only. Built over `{ invoke, subscribe }`, which the
+ * Electron preload, the WebSocket client and the test fake each supply. The renderer and the CLI are untrusted clients of it:
+ * the server parses every argument (see `api-schema.ts`).
+ */
+import type { JsonObject, PeerId, TaskRef, Verdict } from '../types.ts';
+
+export type RunStateName = 'starting' | 'training' | 'finishing' | 'paused' | 'waiting' | 'error' | 'stopped';
+
+/** Why a node is not training. Closed union: the UI has one sentence for each. */
+export type WaitReason =
+  | { kind: 'user' } // paused by its owner
+  | { kind: 'roundsDone'; rounds: number } // --rounds N reached
+  | { kind: 'computeRestarting'; attempt: number; retryInMs: number; detail: string }
+  | { kind: 'diskFull'; path: string; freeBytes: number }
+  | { kind: 'shuttingDown' }
+  | { kind: 'fault'; code: string; message: string; fix: string };
+
+export interface RunState {
+  name: RunStateName;
+  /** Null while starting or training. */
+  reason: WaitReason | null;
+  /** One plain sentence for people, for example "Paused by you". */
+  text: string;
+  sinceMs: number;
+}
+
+export type RoundStage = 'generate' | 'verify' | 'share' | 'admit' | 'train' | 'record' | 'idle';
+
+export interface PolicyInfo {
+  name: string;
+  /** Hidden size, layers etc. for people, for example "Llama, 6 layers, 192 wide". */
+  architecture: string;
+  parameters: number;
+  contextTokens: number;
+  vocabularySize: number;
+  /** Optimiser steps taken since the base policy. */
+  version: number;
+  directory: string;
+}
+
+export interface ProviderVerdict {
+  /** `cpu`, `webgpu`, `cuda`, `dml`, `coreml`. */
+  provider: string;
+  adapter: string | null;
+  verdict: 'used' | 'correct' | 'wrong' | 'failed' | 'unavailable';
+  /** Largest relative error against the CPU's loss, gradients and decoded logits; null when it did not run. */
+  maxRelativeError: number | null;
+  trainStepMs: number | null;
+  decodeStepMs: number | null;
+  /** What happened, in words, for example the error of the driver. */
+  detail: string;
+  testedAt: number;
+}
+
+export interface HardwareReport {
+  cpu: { model: string; cores: number; threads: number };
+  memory: { totalBytes: number; freeBytes: number };
+  gpus: { name: string; vendor: string; vramBytes: number | null; driver: string | null }[];
+  battery: { present: boolean; charging: boolean | null; percent: number | null };
+  os: { platform: string; release: string; arch: string };
+  verdicts: ProviderVerdict[];
+  /** Parts that could not be read, in words. */
+  unknown: string[];
+}
+
+export type SwarmPresence = 'off' | 'joining' | 'alone' | 'connected' | 'offline';
+
+export interface SwarmSummary {
+  presence: SwarmPresence;
+  /** One plain sentence, for example "Training alone: no network". */
+  text: string;
+  name: string;
+  publicKey: PeerId;
+  peers: number;
+  groupsShared: number;
+  groupsAdopted: number;
+  /** Admitted and waiting in the pool. */
+  groupsPooled: number;
+  /** Rejected records by reason, for example { forgedSignature: 2 }. */
+  rejected: Record<string, number>;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface NodeStatus {
+  /** Version of the app. */
+  version: string;
+  state: RunState;
+  stage: RoundStage;
+  policy: PolicyInfo | null;
+  provider: { name: string; adapter: string | null } | null;
+  objective: { own: string; peers: string };
+  round: number;
+  /** Mean reward of own completions over the last `recentRounds` rounds, 0..1; null before the first. */
+  meanReward: number | null;
+  recentRounds: number;
+  /** Tokens per second of the last rounds. */
+  tokensPerSecond: { generate: number | null; train: number | null };
+  tokensTotal: { generated: number; trained: number };
+  swarm: SwarmSummary;
+  uptimeMs: number;
+  /** Time spent in state training, over all starts. */
+  trainedMs: number;
+  memory: { process: 'node' | 'compute'; pid: number; rssBytes: number }[];
+  computeRestarts: number;
+  lastCheckpointAt: number | null;
+  dataDirectory: string;
+  displayName: string;
+}
+
+/** One finished round; every number is defined in `stats/metrics.ts`. */
+export interface RoundRow {
+  round: number;
+  finishedAt: number;
+  seconds: number;
+  policyVersion: number;
+  /** Keyed by metric name, see query `metrics`. Absent when it does not apply to this round. */
+  metrics: Record<string, number>;
+}
+
+export interface MetricDefinition {
+  name: string;
+  label: string;
+  unit: string;
+  meaning: string;
+}
+
+export interface RolloutRow {
+  id: number;
+  round: number;
+  at: number;
+  /** Own public key, or the peer it came from. */
+  origin: PeerId;
+  own: boolean;
+  policyName: string;
+  task: TaskRef;
+  question: string;
+  answer: string;
+  completion: string;
+  ended: boolean;
+  reward: number;
+  /** Null where not computed: the group had no spread. */
+  advantage: number | null;
+}
+
+export interface LeaderboardRow {
+  peer: PeerId;
+  own: boolean;
+  displayName: string | null;
+  policyName: string;
+  /** Groups and completions whose rewards this node has recomputed itself. */
+  groupsVerified: number;
+  completionsVerified: number;
+  completionsRight: number;
+  /** Groups of this peer that this node has trained on. */
+  groupsAdopted: number;
+  rejected: number;
+  firstSeenAt: number;
+  lastSeenAt: number;
+}
+
+export interface PeerRow {
+  peer: PeerId;
+  connected: boolean;
+  policyName: string | null;
+  latencyMs: number | null;
+  bytesIn: number;
+  bytesOut: number;
+  groupsReceived: number;
+  rejected: Record<string, number>;
+  lastSeenAt: number;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export interface LogRow {
+  at: number;
+  level: LogLevel;
+  /** Which part speaks: engine, compute, swarm, store, api. */
+  source: string;
+  message: string;
+}
+
+export interface TaskSampleArgs {
+  generator: string;
+  config: JsonObject;
+  seed: string;
+  index: number;
+  /** When given, the verdict on it is returned too. */
+  answer?: string;
+}
+export interface TaskSample {
+  ref: TaskRef;
+  question: string;
+  terse: string;
+  answer: string;
+  metadata: JsonObject;
+  verdict: Verdict | null;
+}
+
+/** Every call: argument and result. `void` arguments are sent as null. */
+export interface Calls {
+  status: { args: null; result: NodeStatus };
+  hardware: { args: null; result: HardwareReport };
+  /** Effective config, secrets left out. */
+  config: { args: null; result: JsonObject };
+  metrics: { args: null; result: MetricDefinition[] };
+  /** Oldest first; thinned evenly to at most `limit` points over all rounds kept. */
+  rounds: { args: { sinceRound: number; limit: number }; result: RoundRow[] };
+  /** Newest first. */
+  rollouts: { args: { limit: number; beforeId: number | null; origin: 'all' | 'own' | 'peers' }; result: RolloutRow[] };
+  leaderboard: { args: null; result: LeaderboardRow[] };
+  peers: { args: null; result: PeerRow[] };
+  log: { args: { limit: number; level: LogLevel }; result: LogRow[] };
+  tasks: { args: null; result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[] };
+  task: { args: TaskSampleArgs; result: TaskSample };
+  /** Stops between two steps of the compute process, at once. */
+  pause: { args: null; result: RunState };
+  resume: { args: null; result: RunState };
+  /** Ends the round, then pauses. */
+  finish: { args: null; result: RunState };
+  /** Writes a checkpoint and ends the node process. */
+  quit: { args: null; result: null };
+}
+
+/** Pushed to subscribers. */
+export interface Events {
+  status: NodeStatus;
+  round: RoundRow;
+  rollouts: RolloutRow[];
+  log: LogRow;
+  leaderboard: LeaderboardRow[];
+  /** Within a round: what is being done, how far. Numbers are tokens or groups done and to do. */
+  progress: { round: number; stage: RoundStage; done: number; total: number };
+}
+
+export type CallName = keyof Calls;
+export type EventName = keyof Events;
+
+/** A failed call, as data. */
+export interface ApiFault {
+  code: string;
+  message: string;
+  /** What the user can do about it. */
+  fix: string;
+}
+
+/** All a client needs. Rejections carry an `ApiFault`. */
+export interface NodeClient {
+  invoke<K extends CallName>(name: K, args: Calls[K]['args']): Promise<Calls[K]['result']>;
+  /** Returns the function that ends the subscription. */
+  subscribe<K extends EventName>(name: K, listener: (event: Events[K]) => void): () => void;
+}
+/** What the server side implements. */
+export type NodeApi = NodeClient;

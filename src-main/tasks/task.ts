@@ -1,0 +1,41 @@
+/**
+ * What a task generator is. One file per generator implements this; `registry.ts` lists them in one table.
+ * Knows nothing of policies, prompts, rewards shaping, or the network.
+ *
+ * Invariant: `generate` is a pure function of (config, seed, index) on every machine; `verify` is pure, never throws,
+ * and is bounded in time for any completion text up to the wire limit.
+ */
+import type { JsonObject, TaskRef, Verdict } from '../types.ts';
+
+export interface TaskInstance {
+  ref: TaskRef;
+  /** Full wording, plain English, ours. */
+  question: string;
+  /** Short wording of the same instance for the bundled policy, a handful of tokens. */
+  terse: string;
+  /** Canonical answer text. */
+  answer: string;
+  /** The reference library's metadata values (intermediate numbers, difficulty). */
+  metadata: JsonObject;
+}
+
+/** A named difficulty: the config overrides that make it. Level 0 is the easiest. */
+export interface TaskLevel {
+  name: string;
+  config: JsonObject;
+}
+
+export interface TaskGenerator {
+  name: string;
+  version: number;
+  /** One sentence for people. */
+  summary: string;
+  levels: readonly TaskLevel[];
+  defaults: Readonly<JsonObject>;
+  /** Checks an untrusted config (unknown keys, types, ranges); returns it completed with defaults, or why not. */
+  parseConfig(config: JsonObject): { ok: true; config: JsonObject } | { ok: false; reason: string };
+  /** `config` must come from `parseConfig`. */
+  generate(config: JsonObject, seed: bigint, index: number): Omit<TaskInstance, 'ref'>;
+  /** Strict score of an already extracted answer (1 right, 0 wrong). */
+  verify(answer: string, instance: Omit<TaskInstance, 'ref'>): Verdict;
+}
