@@ -1,0 +1,275 @@
+/**
+ * Every setting of a node, once: type, default, unit, range and one sentence. Types, CLI flags, environment variables, the
+ * settings form and the docs derive from this table (`fields.ts`); reading them from their sources is `load.ts`.
+ * Knows nothing of where a value comes from or who uses it. Flat on purpose: one name per setting, everywhere.
+ */
+import { z } from 'zod';
+
+export type ConfigGroup = 'node' | 'policy' | 'swarm' | 'rollout' | 'training' | 'storage';
+
+export interface FieldNotes {
+  group: ConfigGroup;
+  /** Empty where the value has none. */
+  unit: string;
+  /** One sentence for people. */
+  sentence: string;
+  /** Where the flag is not simply the field's name in kebab-case. */
+  flag?: string;
+  /** Never shown, logged or sent. */
+  secret?: boolean;
+  /** Resolved against the folder of the config file, or the working folder. */
+  path?: boolean;
+}
+
+export const fieldNotes = z.registry<FieldNotes>();
+
+function field<S extends z.ZodType>(
+  schema: S,
+  group: ConfigGroup,
+  unit: string,
+  sentence: string,
+  more: Omit<FieldNotes, 'group' | 'unit' | 'sentence'> = {},
+): S {
+  fieldNotes.add(schema, { group, unit, sentence, ...more });
+  z.globalRegistry.add(schema, { description: sentence });
+  return schema;
+}
+
+const whole = (min: number, max: number, preset: number) => z.int().min(min).max(max).default(preset);
+const real = (min: number, max: number, preset: number) => z.number().min(min).max(max).default(preset);
+const text = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[^\p{Cc}]*$/u, 'must not contain control characters');
+
+const hostPort = z
+  .string()
+  .max(270)
+  .regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$/, 'must look like HOST:PORT')
+  .refine((value) => {
+    const port = Number(value.slice(value.lastIndexOf(':') + 1));
+    return port >= 1 && port <= 65535;
+  }, 'must have a port from 1 to 65535');
+
+const objectives = ['grpo', 'asympo'] as const;
+
+const shape = {
+  dataDirectory: field(
+    text(4096).default(''),
+    'node',
+    '',
+    "Folder for checkpoints, history, key and logs; empty is the system's folder for app data.",
+    { flag: 'data', path: true },
+  ),
+  displayName: field(
+    text(40).default(''),
+    'node',
+    '',
+    "Name that other nodes see beside yours; empty shows the start of the node's public key.",
+  ),
+  headless: field(
+    z.boolean().default(false),
+    'node',
+    '',
+    'Run without a window and serve the dashboard to a browser on this machine.',
+  ),
+  port: field(
+    whole(0, 65535, 4747),
+    'node',
+    '',
+    'Port of the dashboard and of the CLI on 127.0.0.1; 0 takes any free one.',
+  ),
+  rounds: field(
+    whole(0, 1_000_000_000, 0),
+    'node',
+    'rounds',
+    'Stop training after this many rounds in this start; 0 goes on until stopped.',
+  ),
+  seed: field(
+    whole(0, 4_294_967_295, 0),
+    'node',
+    '',
+    "Start of all random numbers; 0 derives it from the node's own key, so that nodes practise different tasks.",
+  ),
+  logLevel: field(
+    z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    'node',
+    '',
+    'Least important kind of message that is written to the log.',
+  ),
+
+  policyDirectory: field(
+    text(4096).default(''),
+    'policy',
+    '',
+    'Folder of the model to train, in Hugging Face layout; empty is the bundled policy.',
+    { flag: 'policy', path: true },
+  ),
+  provider: field(
+    z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml']).default('auto'),
+    'policy',
+    '',
+    'What computes: auto takes the fastest provider that computed correctly in its trial.',
+  ),
+  cpuThreads: field(whole(0, 512, 0), 'policy', 'threads', 'Threads of the CPU provider; 0 takes one per core.'),
+
+  swarmEnabled: field(
+    z.boolean().default(true),
+    'swarm',
+    '',
+    'Trade rollouts with other nodes; off trains alone and opens no connection.',
+  ),
+  swarmName: field(text(100).min(1).default('waggle'), 'swarm', '', 'Nodes with the same swarm name find each other.', {
+    flag: 'swarm',
+  }),
+  swarmSecret: field(
+    text(200)
+      .refine((value) => value === '' || value.length >= 8, 'must be empty or 8 to 200 characters')
+      .default(''),
+    'swarm',
+    '',
+    'Shared secret of a private swarm; better set by environment or file, because a command line is visible to other users.',
+    { secret: true },
+  ),
+  bootstrap: field(
+    z.array(hostPort).max(32).default([]),
+    'swarm',
+    '',
+    'DHT nodes HOST:PORT to join through, comma-separated; empty is the public default.',
+  ),
+  sharedGroupsPerRound: field(
+    whole(0, 256, 8),
+    'swarm',
+    'groups',
+    'Most own groups that are offered to peers each round; 0 only receives.',
+  ),
+  maxPoolMegabytes: field(
+    whole(1, 1024, 32),
+    'swarm',
+    'MB',
+    "Most memory for peers' groups that wait to be trained on.",
+  ),
+  maxGroupAgeRounds: field(
+    whole(1, 100_000, 10),
+    'swarm',
+    'rounds',
+    "Peers' groups that waited longer than this are dropped.",
+  ),
+
+  taskSet: field(
+    z.enum(['starter']).default('starter'),
+    'rollout',
+    '',
+    'Set of task generators that the node practises.',
+  ),
+  promptsPerRound: field(whole(1, 1024, 8), 'rollout', 'prompts', 'Tasks that the policy answers each round.'),
+  groupSize: field(
+    whole(2, 256, 8),
+    'rollout',
+    'completions',
+    'Answers to each task (G); they are compared with each other, so at least 2.',
+  ),
+  temperature: field(
+    real(0.05, 5, 1),
+    'rollout',
+    '',
+    'Sampling temperature: higher tries more, lower repeats what is most likely.',
+  ),
+  topK: field(
+    whole(0, 1_000_000, 0),
+    'rollout',
+    'tokens',
+    'Sample only from this many most likely tokens; 0 is all of them.',
+  ),
+  topP: field(
+    real(0.01, 1, 1),
+    'rollout',
+    '',
+    'Sample only from the most likely tokens that together have this probability; 1 is all of them.',
+  ),
+  maxNewTokens: field(
+    whole(1, 32_768, 80),
+    'rollout',
+    'tokens',
+    'Longest answer; what goes on longer is cut and counts as wrong unless it holds the answer.',
+  ),
+
+  ownGroups: field(whole(0, 1024, 4), 'training', 'groups', 'Most own groups trained on each round (I).'),
+  peerGroups: field(
+    whole(0, 1024, 4),
+    'training',
+    'groups',
+    "Most peers' groups trained on each round (J); 0 is ordinary reinforcement learning.",
+  ),
+  ownObjective: field(z.enum(objectives).default('grpo'), 'training', '', 'Objective for own groups.'),
+  peerObjective: field(
+    z.enum(objectives).default('asympo'),
+    'training',
+    '',
+    "Objective for peers' groups, which come without log-probabilities.",
+  ),
+  learningRate: field(real(1e-9, 1, 2e-5), 'training', '', 'Step size of the optimiser after the warm-up.'),
+  warmupSteps: field(
+    whole(0, 1_000_000, 20),
+    'training',
+    'steps',
+    'Optimiser steps over which the learning rate rises from 0.',
+  ),
+  maxGradientNorm: field(
+    real(1e-6, 1e6, 1),
+    'training',
+    '',
+    'The gradient is scaled down to this norm where it is longer.',
+  ),
+  weightDecay: field(real(0, 1, 0), 'training', '', 'Decoupled weight decay of AdamW.'),
+  adamBeta1: field(real(0, 0.9999, 0.9), 'training', '', 'Decay of the running mean of the gradient in AdamW.'),
+  adamBeta2: field(
+    real(0, 0.999999, 0.999),
+    'training',
+    '',
+    'Decay of the running mean of the squared gradient in AdamW.',
+  ),
+  epochsPerRound: field(whole(1, 64, 1), 'training', 'passes', 'Passes over the groups of a round.'),
+  clipLow: field(real(0, 0.999, 0.2), 'training', '', 'GRPO ignores importance ratios below 1 minus this.'),
+  clipHigh: field(real(0, 10, 0.28), 'training', '', 'GRPO ignores importance ratios above 1 plus this.'),
+  microBatchTokens: field(
+    whole(64, 1_048_576, 4096),
+    'training',
+    'tokens',
+    'Most tokens, padding included, in one pass of the compute process: less uses less memory.',
+  ),
+
+  checkpointSeconds: field(
+    whole(0, 86_400, 60),
+    'storage',
+    's',
+    'Write a checkpoint at the end of a round when the last one is older than this; 0 is every round.',
+  ),
+  retentionRounds: field(whole(100, 100_000_000, 100_000), 'storage', 'rounds', 'Rounds of history that are kept.'),
+  retentionMegabytes: field(
+    whole(16, 1_000_000, 256),
+    'storage',
+    'MB',
+    'Most disk for the history of rounds and rollouts; the oldest go first.',
+  ),
+};
+
+/** Raises what no single field can see. The path names the field whose change fixes it. */
+export const configSchema = z.strictObject(shape).superRefine((config, context) => {
+  const conflict = (name: keyof typeof shape, message: string) =>
+    context.addIssue({ code: 'custom', path: [name], message });
+  if (config.ownGroups + config.peerGroups === 0)
+    conflict('ownGroups', 'and peerGroups must not both be 0: nothing would be trained');
+  if (config.ownGroups === 0 && config.peerGroups > 0 && !config.swarmEnabled)
+    conflict('ownGroups', 'must not be 0 while swarmEnabled is off: nothing would be trained');
+  if (config.microBatchTokens < config.maxNewTokens)
+    conflict(
+      'microBatchTokens',
+      `must be at least maxNewTokens (${config.maxNewTokens}): the longest answer would not fit`,
+    );
+});
+
+export const configShape = shape;
+export type Config = z.infer<typeof configSchema>;
+export type ConfigName = keyof Config;
