@@ -13,11 +13,16 @@ export interface TaskInstance {
   question: string;
   /** Short wording of the same instance for the bundled policy, a handful of tokens. */
   terse: string;
-  /** Canonical answer text. */
+  /** Canonical answer text, as the reference library writes it. */
   answer: string;
+  /** Shortest spelling of the answer that `verify` takes; what the bundled policy is taught to write. */
+  terseAnswer: string;
   /** The reference library's metadata values (intermediate numbers, difficulty). */
   metadata: JsonObject;
 }
+
+/** An instance without its reference. */
+export type TaskProblem = Omit<TaskInstance, 'ref'>;
 
 /** A named difficulty: the config overrides that make it. Level 0 is the easiest. */
 export interface TaskLevel {
@@ -34,8 +39,11 @@ export interface TaskGenerator {
   defaults: Readonly<JsonObject>;
   /** Checks an untrusted config (unknown keys, types, ranges); returns it completed with defaults, or why not. */
   parseConfig(config: JsonObject): { ok: true; config: JsonObject } | { ok: false; reason: string };
-  /** `config` must come from `parseConfig`. */
-  generate(config: JsonObject, seed: bigint, index: number): Omit<TaskInstance, 'ref'>;
+  /**
+   * `config` must come from `parseConfig`. Throws UndefinedInstanceError (define-generator.ts) where the reference has no
+   * instance; `instantiate` (task-ref.ts) turns that into a reason.
+   */
+  generate(config: JsonObject, seed: bigint, index: number): TaskProblem;
   /** Strict score of an already extracted answer (1 right, 0 wrong). */
-  verify(answer: string, instance: Omit<TaskInstance, 'ref'>): Verdict;
+  verify(answer: string, problem: TaskProblem): Verdict;
 }

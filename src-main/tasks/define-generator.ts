@@ -1,0 +1,57 @@
+/**
+ * Turns a generator's own part (fields, levels, how an instance is drawn, how an answer is judged) into a `TaskGenerator`:
+ * seeds the random numbers, checks configs, completes the metadata. Knows no particular task.
+ */
+import type { JsonObject, Verdict } from '../types.ts';
+import { defaultsOf, parseConfig, type ConfigFields, type ConfigOf, type ConfigRule } from './config-fields.ts';
+import { PythonRandom } from './python-random.ts';
+import type { TaskGenerator, TaskLevel, TaskProblem } from './task.ts';
+
+/** The reference itself has no instance here (it divides by zero) or needs unbounded work: `instantiate` turns this into a reason. */
+export class UndefinedInstanceError extends Error {
+  readonly code = 'TASK_UNDEFINED_INSTANCE';
+}
+
+export interface DrawnProblem {
+  question: string;
+  terse: string;
+  answer: string;
+  /** Short spelling of the answer; the answer itself unless given. */
+  terseAnswer?: string;
+  /** Without source_dataset and source_index. */
+  metadata: JsonObject;
+}
+
+export interface GeneratorSpec<F extends ConfigFields> {
+  name: string;
+  version: number;
+  summary: string;
+  fields: F;
+  rules: readonly ConfigRule<F>[];
+  levels: readonly TaskLevel[];
+  draw(random: PythonRandom, config: ConfigOf<F>): DrawnProblem;
+  verify(answer: string, problem: TaskProblem): Verdict;
+}
+
+export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpec<F>): TaskGenerator {
+  const { name, version, summary, levels } = spec;
+  return {
+    name,
+    version,
+    summary,
+    levels,
+    defaults: defaultsOf(spec.fields),
+    parseConfig: (config) => parseConfig(spec.fields, spec.rules, config),
+    generate(config, seed, index) {
+      const drawn = spec.draw(new PythonRandom(seed + BigInt(index)), config as unknown as ConfigOf<F>);
+      return {
+        question: drawn.question,
+        terse: drawn.terse,
+        answer: drawn.answer,
+        terseAnswer: drawn.terseAnswer ?? drawn.answer,
+        metadata: { source_dataset: name, source_index: index, ...drawn.metadata },
+      };
+    },
+    verify: (answer, problem) => spec.verify(answer, problem),
+  };
+}

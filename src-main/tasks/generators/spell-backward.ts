@@ -1,0 +1,42 @@
+/**
+ * Spelling a word backwards. Alike in kind and parameters to reasoning-gym's `spell_backward`, but the words are our own list,
+ * so instances differ from the reference's. Changing the list means raising the version.
+ */
+import { judgeAnswer } from '../answer-match.ts';
+import { ordered } from '../config-fields.ts';
+import { defineGenerator } from '../define-generator.ts';
+import { WORDS } from '../words.ts';
+
+function wordsBetween(min: number, max: number): readonly string[] {
+  return WORDS.filter((word) => word.length >= min && word.length <= max);
+}
+
+export const spellBackward = defineGenerator({
+  name: 'spell_backward',
+  version: 1,
+  summary: 'Spells an English word backwards.',
+  fields: {
+    min_word_len: { kind: 'integer', default: 3, min: 1, max: 8 },
+    max_word_len: { kind: 'integer', default: 10, min: 3, max: 10 },
+  },
+  rules: [ordered('min_word_len', 'max_word_len')],
+  levels: [
+    { name: 'starter', config: { max_word_len: 6 } },
+    { name: 'reference', config: {} },
+    { name: 'hard', config: { min_word_len: 7 } },
+  ],
+  draw(random, config) {
+    const word = random.choice(wordsBetween(config.min_word_len, config.max_word_len));
+    return {
+      question: `Write the word "${word}" with its letters in reverse order.`,
+      terse: `reverse ${word}`,
+      answer: [...word].reverse().join(''),
+      metadata: {
+        word,
+        word_len: word.length,
+        difficulty: { word_len: [config.min_word_len, config.max_word_len] },
+      },
+    };
+  },
+  verify: (answer, problem) => judgeAnswer(answer, problem.answer, (trimmed) => trimmed.toLowerCase() === problem.answer),
+});

@@ -1,0 +1,34 @@
+/**
+ * From a task reference and completions to verdicts: what the swarm's admission and the local rollouts both call, so that a
+ * stranger's group is scored by the very code that scores our own. Knows nothing of peers.
+ */
+import type { TaskRef, Verdict } from '../types.ts';
+import { extractAnswer } from './extract-answer.ts';
+import { getGenerator } from './registry.ts';
+import type { TaskInstance } from './task.ts';
+import { instantiate } from './task-ref.ts';
+
+export interface VerifyOptions {
+  /** Takes a completion without answer tag as the answer itself. */
+  bareAnswer?: boolean;
+}
+
+export type VerifiedGroup =
+  | { ok: true; ref: TaskRef; instance: TaskInstance; verdicts: Verdict[] }
+  | { ok: false; reason: string };
+
+/** Scores one completion of an instance that `instantiate` made. */
+export function verifyCompletion(instance: TaskInstance, completion: string, options: VerifyOptions = {}): Verdict {
+  const extracted = extractAnswer(completion, options);
+  if (!extracted.ok) return { reward: 0, reason: extracted.reason };
+  return getGenerator(instance.ref.generator)!.verify(extracted.answer, instance);
+}
+
+/** Regenerates the task of an untrusted reference and scores every completion of it. Never throws on any input. */
+export function verifyGroup(ref: unknown, completions: readonly string[], options: VerifyOptions = {}): VerifiedGroup {
+  const made = instantiate(ref);
+  if (!made.ok) return made;
+  const { instance } = made;
+  const verdicts = completions.map((completion) => verifyCompletion(instance, completion, options));
+  return { ok: true, ref: instance.ref, instance, verdicts };
+}
