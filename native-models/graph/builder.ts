@@ -1,0 +1,118 @@
+/**
+ * Builds a graph of typed values: every call checks shapes at once and returns the value it makes. Knows the operators
+ * (ops.ts), not how a provider runs them (lower.ts) and not what they are for.
+ */
+import { inferTable, type Node, type NodeOf, type OpAttrs, type OpName, type Value, type ValueType } from './ops.ts';
+import { elementCount, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
+
+export interface Constant {
+  value: Value;
+  data: Float32Array | Int32Array | BigInt64Array;
+}
+
+export interface NamedOutput {
+  name: string;
+  value: Value;
+}
+
+export class GraphBuilder {
+  readonly nodes: Node[] = [];
+  readonly inputs: Value[] = [];
+  readonly constants: Constant[] = [];
+  readonly outputs: NamedOutput[] = [];
+  private readonly scalars = new Map<number, Value>();
+  private readonly names = new Set<string>();
+  private nextId = 0;
+
+  /** A value fed at every run. */
+  input(name: string, dtype: DType, shape: Shape): Value {
+    const value = this.value(name, { dtype, shape }, null);
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** A value stored in the model. */
+  constant(name: string, data: Float32Array | Int32Array | BigInt64Array, shape: Shape): Value {
+    if (elementCount(shape) !== data.length) throw new ShapeError('constant', `${data.length} elements given`, [shape]);
+    const dtype: DType = data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'int64';
+    const value = this.value(name, { dtype, shape }, null);
+    this.constants.push({ value, data });
+    return value;
+  }
+
+  scalar(x: number): Value {
+    const known = this.scalars.get(x);
+    if (known) return known;
+    const value = this.constant(`scalar_${this.nextId}`, Float32Array.of(x), []);
+    this.scalars.set(x, value);
+    return value;
+  }
+
+  /** Makes a result an output of the model under a name of its own. */
+  output(name: string, value: Value): void {
+    if (this.names.has(name)) throw new ShapeError('output', `the name ${name} is taken`, [value.shape]);
+    this.names.add(name);
+    this.outputs.push({ name, value });
+  }
+
+  add = (a: Value, b: Value): Value => this.one('add', {}, [a, b]);
+  sub = (a: Value, b: Value): Value => this.one('sub', {}, [a, b]);
+  mul = (a: Value, b: Value): Value => this.one('mul', {}, [a, b]);
+  div = (a: Value, b: Value): Value => this.one('div', {}, [a, b]);
+  max = (a: Value, b: Value): Value => this.one('max', {}, [a, b]);
+  min = (a: Value, b: Value): Value => this.one('min', {}, [a, b]);
+  neg = (x: Value): Value => this.one('neg', {}, [x]);
+  exp = (x: Value): Value => this.one('exp', {}, [x]);
+  log = (x: Value): Value => this.one('log', {}, [x]);
+  sqrt = (x: Value): Value => this.one('sqrt', {}, [x]);
+  sigmoid = (x: Value): Value => this.one('sigmoid', {}, [x]);
+  greater = (a: Value, b: Value): Value => this.one('greater', {}, [a, b]);
+  where = (condition: Value, a: Value, b: Value): Value => this.one('where', {}, [condition, a, b]);
+  stopGradient = (x: Value): Value => this.one('stopGradient', {}, [x]);
+  scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
+  silu = (x: Value): Value => this.mul(x, this.sigmoid(x));
+
+  matmul(a: Value, b: Value, attrs: Partial<OpAttrs['matmul']> = {}): Value {
+    return this.one('matmul', { transA: false, transB: false, alpha: 1, ...attrs }, [a, b]);
+  }
+  reduceSum(x: Value, axes: readonly number[] = x.shape.map((_, i) => i), keepDims = false): Value {
+    return axes.length === 0 ? x : this.one('reduceSum', { axes, keepDims }, [x]);
+  }
+  reshape = (x: Value, shape: readonly Dim[]): Value => this.one('reshape', { shape }, [x]);
+  transpose = (x: Value, perm: readonly number[]): Value => this.one('transpose', { perm }, [x]);
+  expandLike = (x: Value, target: Value): Value => this.one('expandLike', {}, [x, target]);
+  gather = (table: Value, ids: Value): Value => this.one('gather', {}, [table, ids]);
+  oneHot = (ids: Value, depth: number): Value => this.one('oneHot', { depth }, [ids]);
+  selectLast = (x: Value, ids: Value): Value => this.one('selectLast', {}, [x, ids]);
+  softmax = (x: Value): Value => this.one('softmax', {}, [x]);
+  logSoftmax = (x: Value): Value => this.one('logSoftmax', {}, [x]);
+  rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.one('rmsNorm', { epsilon }, [x, weight]);
+  rotary(x: Value, cos: Value, sin: Value, positions: Value, sign: 1 | -1 = 1): Value {
+    return this.one('rotary', { sign }, [x, cos, sin, positions]);
+  }
+  cachedAttention(inputs: readonly Value[], attrs: OpAttrs['cachedAttention']): readonly Value[] {
+    return this.apply('cachedAttention', attrs, inputs).outputs;
+  }
+
+  /** Adds one node of any operator; its outputs are `node.outputs`. */
+  apply<K extends OpName>(op: K, attrs: OpAttrs[K], inputs: readonly Value[]): NodeOf<K> {
+    const infer = inferTable[op] as (inputs: readonly Value[], attrs: OpAttrs[K]) => ValueType[];
+    const outputs: Value[] = [];
+    const node: NodeOf<K> = { op, attrs, inputs, outputs };
+    infer(inputs, attrs).forEach((type, i) => {
+      outputs.push(this.value(`${op}_${this.nextId}${i > 0 ? `_${i}` : ''}`, type, node as unknown as Node));
+    });
+    this.nodes.push(node as unknown as Node);
+    return node;
+  }
+
+  private one<K extends OpName>(op: K, attrs: OpAttrs[K], inputs: readonly Value[]): Value {
+    return this.apply(op, attrs, inputs).outputs[0]!;
+  }
+
+  private value(name: string, type: ValueType, node: Node | null): Value {
+    if (this.names.has(name)) throw new ShapeError('value', `the name ${name} is taken`, [type.shape]);
+    this.names.add(name);
+    return { id: this.nextId++, name, ...type, node };
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The table of operators: attributes and the rule from input shapes to output shapes. Everything the policy, the
+ * objectives and their gradients are made of. Knows nothing of ONNX (lower.ts) nor of gradients (gradients.ts).
+ */
+import { broadcastShapes, formatShape, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
+
+type NoAttrs = Record<never, never>;
+
+/** Attributes by operator. The keys are the list of all operators. */
+export interface OpAttrs {
+  add: NoAttrs;
+  sub: NoAttrs;
+  mul: NoAttrs;
+  div: NoAttrs;
+  max: NoAttrs;
+  min: NoAttrs;
+  neg: NoAttrs;
+  exp: NoAttrs;
+  log: NoAttrs;
+  sqrt: NoAttrs;
+  sigmoid: NoAttrs;
+  /** 1 where a > b, else 0, as float32. No gradient. */
+  greater: NoAttrs;
+  /** cond (float 0 or 1), a, b -> cond ? a : b. No gradient to cond. */
+  where: NoAttrs;
+  /** Identity whose gradient is 0. */
+  stopGradient: NoAttrs;
+  /** a [..,M,K] x b [..,K,N], each transposed in its last two axes on demand, times alpha. b may be 2-D for any a. */
+  matmul: { transA: boolean; transB: boolean; alpha: number };
+  reduceSum: { axes: readonly number[]; keepDims: boolean };
+  /** At most one dimension may be neither a number nor the same name at the same place in the input. */
+  reshape: { shape: Shape };
+  transpose: { perm: readonly number[] };
+  /** Repeats x to the shape of the second input; the second input's values are not read. */
+  expandLike: NoAttrs;
+  /** table [V,D], ids int32 [..] -> [..,D] */
+  gather: NoAttrs;
+  /** ids int32 [..] -> float32 [..,depth] */
+  oneHot: { depth: number };
+  /** x [..,V], ids int32 [..] -> [..]: one value of the last axis. */
+  selectLast: NoAttrs;
+  /** Over the last axis. */
+  softmax: NoAttrs;
+  /** Over the last axis. */
+  logSoftmax: NoAttrs;
+  /** x [..,D], weight [D] -> y [..,D] = x * inverseRms * weight, inverseRms [..,1]. */
+  rmsNorm: { epsilon: number };
+  /** x [B,H,T,Dh], cos [P,Dh/2], sin [P,Dh/2], positions int64 [B,T]: rotates pairs (i, i + Dh/2), Hugging Face layout. */
+  rotary: { sign: 1 | -1 };
+  /**
+   * Attention over a key/value cache, causal, rotary applied inside (com.microsoft GroupQueryAttention):
+   * q [B,S,H*Dh], k, v [B,S,Hkv*Dh], pastKey, pastValue [B,Hkv,C,Dh], lastIndex int32 [B] (tokens in the row - 1), longest int32 [1],
+   * cos, sin [P,Dh/2] -> out [B,S,H*Dh], presentKey, presentValue [B,Hkv,C,Dh]. No gradient.
+   */
+  cachedAttention: { heads: number; kvHeads: number; scale: number };
+}
+export type OpName = keyof OpAttrs;
+
+export interface Value {
+  readonly id: number;
+  /** Unique within the graph; inputs and outputs keep theirs in the ONNX model. */
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Null for inputs and constants. */
+  readonly node: Node | null;
+}
+
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+export interface NodeOf<K extends OpName> {
+  readonly op: K;
+  readonly attrs: OpAttrs[K];
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+}
+
+export interface ValueType {
+  dtype: DType;
+  shape: Shape;
+}
+type Infer<K extends OpName> = (inputs: readonly Value[], attrs: OpAttrs[K]) => ValueType[];
+
+function input(op: string, inputs: readonly Value[], index: number, dtype: DType): Value {
+  const value = inputs[index];
+  if (!value) throw new ShapeError(op, `input ${index} is missing`, inputs.map((v) => v.shape));
+  if (value.dtype !== dtype) throw new ShapeError(op, `input ${index} must be ${dtype}, is ${value.dtype}`, [value.shape]);
+  return value;
+}
+
+function binary(op: OpName): (inputs: readonly Value[]) => ValueType[] {
+  return (inputs) => [
+    { dtype: 'float32', shape: broadcastShapes(op, input(op, inputs, 0, 'float32').shape, input(op, inputs, 1, 'float32').shape) },
+  ];
+}
+
+function unary(op: OpName): (inputs: readonly Value[]) => ValueType[] {
+  return (inputs) => [{ dtype: 'float32', shape: input(op, inputs, 0, 'float32').shape }];
+}
+
+function matmulShape(inputs: readonly Value[], attrs: OpAttrs['matmul']): ValueType[] {
+  const a = input('matmul', inputs, 0, 'float32').shape;
+  const b = input('matmul', inputs, 1, 'float32').shape;
+  if (a.length < 2 || b.length < 2) throw new ShapeError('matmul', 'needs two or more axes', [a, b]);
+  const [m, ka] = attrs.transA ? [a.at(-1)!, a.at(-2)!] : [a.at(-2)!, a.at(-1)!];
+  const [kb, n] = attrs.transB ? [b.at(-1)!, b.at(-2)!] : [b.at(-2)!, b.at(-1)!];
+  if (ka !== kb) throw new ShapeError('matmul', `inner sizes ${ka} and ${kb} differ`, [a, b]);
+  const batchA = a.slice(0, -2);
+  const batchB = b.slice(0, -2);
+  if (batchB.length > 0 && formatShape(batchA) !== formatShape(batchB)) {
+    throw new ShapeError('matmul', 'leading axes differ', [a, b]);
+  }
+  return [{ dtype: 'float32', shape: [...batchA, m, n] }];
+}
+
+function reduceShape(inputs: readonly Value[], attrs: OpAttrs['reduceSum']): ValueType[] {
+  const shape = input('reduceSum', inputs, 0, 'float32').shape;
+  for (const axis of attrs.axes) {
+    if (axis < 0 || axis >= shape.length) throw new ShapeError('reduceSum', `no axis ${axis}`, [shape]);
+  }
+  const result = attrs.keepDims
+    ? shape.map((dim, i): Dim => (attrs.axes.includes(i) ? 1 : dim))
+    : shape.filter((_, i) => !attrs.axes.includes(i));
+  return [{ dtype: 'float32', shape: result }];
+}
+
+/** ONNX Reshape target for `shape`: 0 copies the dimension at the same place, -1 is inferred. */
+export function reshapeTarget(from: Shape, shape: Shape): number[] {
+  let inferred = 0;
+  const target = shape.map((dim, i) => {
+    if (typeof dim === 'number') return dim;
+    if (from[i] === dim) return 0;
+    inferred++;
+    return -1;
+  });
+  if (inferred > 1) throw new ShapeError('reshape', 'more than one size to infer', [from, shape]);
+  return target;
+}
+
+function reshapeShape(inputs: readonly Value[], attrs: OpAttrs['reshape']): ValueType[] {
+  const from = inputs[0]!;
+  reshapeTarget(from.shape, attrs.shape);
+  const count = (shape: Shape): number | null =>
+    shape.every((dim) => typeof dim === 'number') ? shape.reduce<number>((product, dim) => product * (dim as number), 1) : null;
+  const [before, after] = [count(from.shape), count(attrs.shape)];
+  if (before !== null && after !== null && before !== after) {
+    throw new ShapeError('reshape', 'number of elements differs', [from.shape, attrs.shape]);
+  }
+  return [{ dtype: from.dtype, shape: attrs.shape }];
+}
+
+function attentionShape(inputs: readonly Value[], attrs: OpAttrs['cachedAttention']): ValueType[] {
+  const q = input('cachedAttention', inputs, 0, 'float32').shape;
+  const pastKey = input('cachedAttention', inputs, 3, 'float32').shape;
+  input('cachedAttention', inputs, 5, 'int32');
+  if (pastKey[1] !== attrs.kvHeads || q[2] !== attrs.heads * (pastKey[3] as number)) {
+    throw new ShapeError('cachedAttention', 'heads do not match', [q, pastKey]);
+  }
+  return [
+    { dtype: 'float32', shape: q },
+    { dtype: 'float32', shape: pastKey },
+    { dtype: 'float32', shape: pastKey },
+  ];
+}
+
+/** Shape rule per operator. A missing row is a compile error. */
+export const inferTable: { [K in OpName]: Infer<K> } = {
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div'),
+  max: binary('max'),
+  min: binary('min'),
+  neg: unary('neg'),
+  exp: unary('exp'),
+  log: unary('log'),
+  sqrt: unary('sqrt'),
+  sigmoid: unary('sigmoid'),
+  greater: binary('greater'),
+  where: (inputs) => {
+    const ab = broadcastShapes('where', input('where', inputs, 1, 'float32').shape, input('where', inputs, 2, 'float32').shape);
+    return [{ dtype: 'float32', shape: broadcastShapes('where', input('where', inputs, 0, 'float32').shape, ab) }];
+  },
+  stopGradient: unary('stopGradient'),
+  matmul: matmulShape,
+  reduceSum: reduceShape,
+  reshape: reshapeShape,
+  transpose: (inputs, { perm }) => {
+    const { shape, dtype } = inputs[0]!;
+    if ([...perm].sort((a, b) => a - b).some((axis, i) => axis !== i) || perm.length !== shape.length) {
+      throw new ShapeError('transpose', `[${perm.join(',')}] is no permutation of its axes`, [shape]);
+    }
+    return [{ dtype, shape: perm.map((axis) => shape[axis]!) }];
+  },
+  expandLike: (inputs) => {
+    const target = inputs[1]!.shape;
+    const shape = broadcastShapes('expandLike', input('expandLike', inputs, 0, 'float32').shape, target);
+    if (formatShape(shape) !== formatShape(target)) throw new ShapeError('expandLike', 'target is smaller', [inputs[0]!.shape, target]);
+    return [{ dtype: 'float32', shape }];
+  },
+  gather: (inputs) => {
+    const table = input('gather', inputs, 0, 'float32').shape;
+    const ids = input('gather', inputs, 1, 'int32').shape;
+    if (table.length !== 2) throw new ShapeError('gather', 'table must be [V,D]', [table, ids]);
+    return [{ dtype: 'float32', shape: [...ids, table[1]!] }];
+  },
+  oneHot: (inputs, { depth }) => [{ dtype: 'float32', shape: [...input('oneHot', inputs, 0, 'int32').shape, depth] }],
+  selectLast: (inputs) => {
+    const x = input('selectLast', inputs, 0, 'float32').shape;
+    const ids = input('selectLast', inputs, 1, 'int32').shape;
+    if (formatShape(x.slice(0, -1)) !== formatShape(ids)) throw new ShapeError('selectLast', 'ids do not match', [x, ids]);
+    return [{ dtype: 'float32', shape: ids }];
+  },
+  softmax: unary('softmax'),
+  logSoftmax: unary('logSoftmax'),
+  rmsNorm: (inputs) => {
+    const x = input('rmsNorm', inputs, 0, 'float32').shape;
+    const weight = input('rmsNorm', inputs, 1, 'float32').shape;
+    if (weight.length !== 1 || weight[0] !== x.at(-1)) throw new ShapeError('rmsNorm', 'weight must be [D]', [x, weight]);
+    return [
+      { dtype: 'float32', shape: x },
+      { dtype: 'float32', shape: [...x.slice(0, -1), 1] },
+    ];
+  },
+  rotary: (inputs) => {
+    const x = input('rotary', inputs, 0, 'float32').shape;
+    input('rotary', inputs, 3, 'int64');
+    if (x.length !== 4) throw new ShapeError('rotary', 'x must be [B,H,T,Dh]', [x]);
+    return [{ dtype: 'float32', shape: x }];
+  },
+  cachedAttention: attentionShape,
+};

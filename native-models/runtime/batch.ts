@@ -1,0 +1,83 @@
+/**
+ * Token sequences -> padded micro-batches. Rows are sorted by length and cut so that little padding is computed and no
+ * micro-batch exceeds the token budget; lengths are rounded up so that few shapes occur. Knows nothing of rewards.
+ */
+
+export interface TrainRow {
+  /** Prompt followed by completion, EOS included where the policy ended by itself. */
+  tokens: readonly number[];
+  promptLength: number;
+  advantage: number;
+  /** Multiplies the row's loss. */
+  rowWeight: number;
+  /** log-probs of the completion's tokens under the policy that wrote them; null where unknown. */
+  behaviorLogprobs: readonly number[] | null;
+}
+
+export interface MicroBatch {
+  rows: number;
+  /** Padded length of the inputs (targets are shifted by one). */
+  length: number;
+  tokens: Int32Array; // [rows,length]
+  targets: Int32Array; // [rows,length]
+  completionMask: Float32Array; // [rows,length]
+  behaviorLogprobs: Float32Array; // [rows,length]
+  advantages: Float32Array; // [rows]
+  rowWeights: Float32Array; // [rows]
+  /** Tokens that are not padding. */
+  realTokens: number;
+}
+
+const LENGTH_STEP = 8;
+
+/** Indices of rows by micro-batch; every row is in exactly one. */
+export function bucketRows(lengths: readonly number[], maxTokens: number): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+  const buckets: number[][] = [];
+  let bucket: number[] = [];
+  let padded = 0;
+  for (const index of order) {
+    if (bucket.length === 0) padded = paddedLength(lengths[index]!);
+    if (bucket.length > 0 && (bucket.length + 1) * padded > maxTokens) {
+      buckets.push(bucket);
+      bucket = [];
+      padded = paddedLength(lengths[index]!);
+    }
+    bucket.push(index);
+  }
+  if (bucket.length > 0) buckets.push(bucket);
+  return buckets;
+}
+
+function paddedLength(tokens: number): number {
+  return Math.ceil(Math.max(1, tokens - 1) / LENGTH_STEP) * LENGTH_STEP;
+}
+
+export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch {
+  const length = paddedLength(Math.max(...rows.map((row) => row.tokens.length)));
+  const size = rows.length * length;
+  const batch: MicroBatch = {
+    rows: rows.length,
+    length,
+    tokens: new Int32Array(size).fill(padId),
+    targets: new Int32Array(size).fill(padId),
+    completionMask: new Float32Array(size),
+    behaviorLogprobs: new Float32Array(size),
+    advantages: Float32Array.from(rows, (row) => row.advantage),
+    rowWeights: Float32Array.from(rows, (row) => row.rowWeight),
+    realTokens: 0,
+  };
+  rows.forEach((row, r) => {
+    for (let t = 0; t + 1 < row.tokens.length; t++) {
+      const at = r * length + t;
+      batch.tokens[at] = row.tokens[t]!;
+      batch.targets[at] = row.tokens[t + 1]!;
+      if (t + 1 >= row.promptLength) {
+        batch.completionMask[at] = 1;
+        batch.behaviorLogprobs[at] = row.behaviorLogprobs?.[t + 1 - row.promptLength] ?? 0;
+      }
+    }
+    batch.realTokens += row.tokens.length - 1;
+  });
+  return batch;
+}

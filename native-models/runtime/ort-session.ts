@@ -1,0 +1,96 @@
+/**
+ * The only importer of onnxruntime-node. One `GraphSession` owns one inference session and runs it with named tensors;
+ * typed arrays are handed over without a copy. Sessions know nothing of policies.
+ *
+ * Trap: `run()` blocks its thread whatever its promise says, so this lives in the compute process only.
+ */
+import * as ort from 'onnxruntime-node';
+import type { Lowering } from '../graph/lower.ts';
+
+export type ProviderName = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+
+export interface TensorView {
+  data: Float32Array | Int32Array | BigInt64Array;
+  dims: readonly number[];
+}
+export type TensorViews = Record<string, TensorView>;
+
+export interface SessionOptions {
+  provider: ProviderName;
+  /** CPU threads; 0 lets ONNX Runtime choose (one per core). */
+  threads: number;
+  /** Shapes that repeat let the runtime plan its memory once; leave off where they change every run. */
+  shapesRepeat: boolean;
+  /** Writes which provider runs each node to standard error. */
+  verbosePlacement?: boolean;
+}
+
+const LOWERING: Record<ProviderName, Lowering> = { cpu: 'cpu', webgpu: 'webgpu', cuda: 'cpu', dml: 'webgpu', coreml: 'cpu' };
+
+export function loweringFor(provider: ProviderName): Lowering {
+  return LOWERING[provider];
+}
+
+/** Providers compiled into this platform's onnxruntime-node; whether each works is for the trial to find out. */
+export function bundledProviders(): ProviderName[] {
+  const known: readonly ProviderName[] = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
+  const listed = new Set(ort.listSupportedBackends().map((backend) => backend.name));
+  return known.filter((name) => listed.has(name));
+}
+
+export class GraphSession {
+  private readonly session: ort.InferenceSession;
+  private constructor(session: ort.InferenceSession) {
+    this.session = session;
+  }
+
+  /** @throws Error of the runtime when the provider or the model is refused. */
+  static async open(model: Uint8Array, options: SessionOptions): Promise<GraphSession> {
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
+      ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      enableMemPattern: options.shapesRepeat && options.provider !== 'dml',
+      enableCpuMemArena: true,
+      logSeverityLevel: options.verbosePlacement ? 0 : 3,
+      ...(options.verbosePlacement ? { logVerbosityLevel: 1 } : {}),
+    });
+    return new GraphSession(session);
+  }
+
+  get outputNames(): readonly string[] {
+    return this.session.outputNames;
+  }
+
+  /**
+   * Runs once. Results named in `into` are written to those arrays; the others are allocated by the runtime.
+   * @returns every output by name
+   */
+  async run(feeds: TensorViews, into: TensorViews = {}, wanted: readonly string[] = this.session.outputNames): Promise<Record<string, TensorView>> {
+    const fetches: Record<string, ort.Tensor | null> = {};
+    const shared = new Map<TensorView, ort.Tensor>();
+    const tensor = (view: TensorView): ort.Tensor => {
+      const known = shared.get(view);
+      if (known) return known;
+      const made = toTensor(view);
+      shared.set(view, made);
+      return made;
+    };
+    for (const name of wanted) fetches[name] = into[name] ? tensor(into[name]) : null;
+    const fed = Object.fromEntries(Object.entries(feeds).map(([name, view]) => [name, tensor(view)]));
+    const results = await this.session.run(fed, fetches as ort.InferenceSession.OnnxValueMapType);
+    return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, { data: value.data as Float32Array, dims: value.dims }]));
+  }
+
+  async close(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+function toTensor({ data, dims }: TensorView): ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
+  if (data instanceof Int32Array) return new ort.Tensor('int32', data, dims);
+  return new ort.Tensor('int64', data, dims);
+}

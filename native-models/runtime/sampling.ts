@@ -1,0 +1,85 @@
+/**
+ * Chooses the next token from logits: temperature, top-k, top-p, each row with a random stream of its own, so that a row's
+ * text does not depend on which other rows are still being decoded. temperature 0 is greedy.
+ */
+
+export interface SamplingOptions {
+  temperature: number;
+  /** 0 = all tokens. */
+  topK: number;
+  /** 1 = all tokens. */
+  topP: number;
+}
+export interface SampledToken {
+  token: number;
+  /** Natural log-prob under the unmodified distribution (temperature 1, no cut): what the objectives call behaviour. */
+  logprob: number;
+}
+
+/** A 32-bit counter generator (splitmix32 finaliser): seedable, one state word, good enough for sampling. */
+export function randomStream(...seeds: readonly number[]): () => number {
+  let state = 0x9e3779b9;
+  for (const seed of seeds) state = mix((state ^ (seed >>> 0) ^ Math.trunc(seed / 2 ** 32)) + 0x9e3779b9);
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    return mix(state) / 2 ** 32;
+  };
+}
+
+function mix(x: number): number {
+  let z = x | 0;
+  z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+  z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+  return (z ^ (z >>> 15)) >>> 0;
+}
+
+/** `logits` of one row, length V; not changed. `scratch` of length >= V avoids an allocation per token. */
+export function sampleToken(logits: Float32Array, options: SamplingOptions, random: () => number, scratch: Float64Array): SampledToken {
+  let max = -Infinity;
+  let best = 0;
+  for (let i = 0; i < logits.length; i++) {
+    if (logits[i]! > max) {
+      max = logits[i]!;
+      best = i;
+    }
+  }
+  let total = 0;
+  for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - max);
+  const logTotal = Math.log(total) + max;
+  if (options.temperature === 0) return { token: best, logprob: max - logTotal };
+  const token = draw(logits, max, options, random, scratch);
+  return { token, logprob: logits[token]! - logTotal };
+}
+
+function draw(logits: Float32Array, max: number, options: SamplingOptions, random: () => number, scratch: Float64Array): number {
+  const count = logits.length;
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const p = Math.exp((logits[i]! - max) / options.temperature);
+    scratch[i] = p;
+    total += p;
+  }
+  if (options.topK > 0 || options.topP < 1) total = cut(scratch, count, total, options);
+  let rest = random() * total;
+  let last = 0;
+  for (let i = 0; i < count; i++) {
+    if (scratch[i] === 0) continue;
+    last = i;
+    rest -= scratch[i]!;
+    if (rest < 0) return i;
+  }
+  return last;
+}
+
+/** Zeroes what top-k and top-p leave out; returns the mass that is left. */
+function cut(scratch: Float64Array, count: number, total: number, { topK, topP }: SamplingOptions): number {
+  const order = Array.from({ length: count }, (_, i) => i).sort((a, b) => scratch[b]! - scratch[a]! || a - b);
+  let kept = 0;
+  let rank = 0;
+  for (; rank < count; rank++) {
+    if ((topK > 0 && rank >= topK) || (rank > 0 && kept >= topP * total)) break;
+    kept += scratch[order[rank]!]!;
+  }
+  for (; rank < count; rank++) scratch[order[rank]!] = 0;
+  return kept;
+}
