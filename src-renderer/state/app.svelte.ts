@@ -1,0 +1,53 @@
+/** Wires the controllers to one client and hands them to the components by context. The only place that knows all of them. */
+import { createContext } from 'svelte';
+import type { LinkedClient } from '../api/connection.ts';
+import { Clock } from './clock.svelte.ts';
+import { ConnectionState } from './connection.svelte.ts';
+import { HardwareController } from './hardware.svelte.ts';
+import { LeaderboardController } from './leaderboard.svelte.ts';
+import { LogController } from './log.svelte.ts';
+import { NodeController } from './node.svelte.ts';
+import { PeersController } from './peers.svelte.ts';
+import { RolloutsController } from './rollouts.svelte.ts';
+import { RoundsController } from './rounds.svelte.ts';
+import { Route } from './route.svelte.ts';
+import { Theme } from './theme.svelte.ts';
+
+export class App {
+  readonly clock = new Clock();
+  readonly route = new Route();
+  readonly theme = new Theme();
+  readonly connection: ConnectionState;
+  readonly node: NodeController;
+  readonly rounds: RoundsController;
+  readonly rollouts: RolloutsController;
+  readonly leaderboard: LeaderboardController;
+  readonly log: LogController;
+  readonly peers: PeersController;
+  readonly hardware: HardwareController;
+  readonly #client: LinkedClient;
+
+  constructor(client: LinkedClient) {
+    this.#client = client;
+    this.connection = new ConnectionState(client);
+    this.node = new NodeController(client);
+    this.rounds = new RoundsController(client);
+    this.rollouts = new RolloutsController(client);
+    this.leaderboard = new LeaderboardController(client);
+    this.log = new LogController(client);
+    this.peers = new PeersController(client);
+    this.hardware = new HardwareController(client);
+  }
+
+  /** What every view needs runs from here on; the rest is watched by the view that shows it. */
+  start(): () => void {
+    const parts = [this.theme, this.route, this.clock, this.connection, this.node, this.rounds];
+    const ends = parts.map((part) => part.start());
+    return () => {
+      ends.forEach((end) => end());
+      this.#client.close();
+    };
+  }
+}
+
+export const [useApp, provideApp] = createContext<App>();
