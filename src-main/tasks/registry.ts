@@ -1,5 +1,6 @@
 /** The one table of task generators. Knows nothing of mixtures, peers or policies. */
 import { baseConversion } from './generators/base-conversion.ts';
+import { basicArithmetic } from './generators/basic-arithmetic.ts';
 import { binaryAlternation } from './generators/binary-alternation.ts';
 import { bitwiseArithmetic } from './generators/bitwise-arithmetic.ts';
 import { chainSum } from './generators/chain-sum.ts';
@@ -31,6 +32,7 @@ const GENERATORS: readonly TaskGenerator[] = [
   bitwiseArithmetic,
   binaryAlternation,
   letterCounting,
+  basicArithmetic,
   decimalChainSum,
 ];
 

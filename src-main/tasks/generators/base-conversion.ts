@@ -7,6 +7,11 @@ function baseName(base: number): string {
   return base === 2 ? 'binary' : base === 16 ? 'hexadecimal' : `base ${base}`;
 }
 
+/** Zero in a base other than 2 and 16 is an empty text in the reference's answer and metadata; shown and judged as 0 here. */
+function referenceText(value: number, base: number): string {
+  return value === 0 && base !== 2 && base !== 16 ? '' : value.toString(base);
+}
+
 export const baseConversion = defineGenerator({
   name: 'base_conversion',
   version: 1,
@@ -20,7 +25,7 @@ export const baseConversion = defineGenerator({
   // The reference would look for a second base for ever if there were only one.
   rules: [ordered('min_base', 'max_base', true), ordered('min_value', 'max_value', true)],
   levels: [
-    { name: 'starter', config: { max_base: 10, max_value: 127 } },
+    { name: 'starter', config: { max_base: 10, min_value: 1, max_value: 127 } },
     { name: 'easy', config: { max_value: 255 } },
     { name: 'reference', config: {} },
     { name: 'hard', config: { max_base: 24, min_value: 1000, max_value: 10_000 } },
@@ -31,18 +36,19 @@ export const baseConversion = defineGenerator({
     const sourceBase = random.randint(config.min_base, config.max_base);
     let targetBase = random.randint(config.min_base, config.max_base);
     while (targetBase === sourceBase) targetBase = random.randint(config.min_base, config.max_base);
-    const source = value.toString(sourceBase);
-    const target = value.toString(targetBase);
+    const shown = value.toString(sourceBase);
+    const target = referenceText(value, targetBase);
     const digitsNote = targetBase > 10 ? ' Digits above 9 are the lower-case letters from a on.' : '';
     return {
-      question: `The ${baseName(sourceBase)} number ${source} is to be written in ${baseName(targetBase)}.${digitsNote}`,
-      terse: `base ${sourceBase} ${targetBase} ${source}`,
+      question: `The ${baseName(sourceBase)} number ${shown} is to be written in ${baseName(targetBase)}.${digitsNote}`,
+      terse: `base ${sourceBase} ${targetBase} ${shown}`,
       answer: target,
+      terseAnswer: value.toString(targetBase),
       metadata: {
         decimal_value: value,
         source_base: sourceBase,
         target_base: targetBase,
-        source_repr: source,
+        source_repr: referenceText(value, sourceBase),
         target_repr: target,
         difficulty: {
           base: [config.min_base, config.max_base],
@@ -51,5 +57,5 @@ export const baseConversion = defineGenerator({
       },
     };
   },
-  verify: (answer, problem) => matchText(answer, problem.answer),
+  verify: (answer, problem) => matchText(answer, problem.terseAnswer),
 });

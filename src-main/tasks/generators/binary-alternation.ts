@@ -16,7 +16,7 @@ function drawBits(random: PythonRandom, length: number, solvable: boolean): stri
     if (ones === zeros) add(random.random() < 0.5, 2);
     else add(ones > zeros, 1);
   }
-  const bits = [...'1'.repeat(ones), ...'0'.repeat(zeros)];
+  const bits = [...Array<string>(ones).fill('1'), ...Array<string>(zeros).fill('0')];
   random.shuffle(bits);
   return bits.join('');
 }

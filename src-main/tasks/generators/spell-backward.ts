@@ -30,7 +30,7 @@ export const spellBackward = defineGenerator({
     return {
       question: `Write the word "${word}" with its letters in reverse order.`,
       terse: `reverse ${word}`,
-      answer: [...word].reverse().join(''),
+      answer: Array.from(word).reverse().join(''),
       metadata: {
         word,
         word_len: word.length,

@@ -1,0 +1,158 @@
+/**
+ * Arithmetic with four operators, parentheses and floor division. Reference: reasoning-gym `basic_arithmetic` (Apache-2.0).
+ *
+ * No instance exists where the reference itself divides by zero, and where it would search divisors of a number above
+ * `MAX_DIVISOR_SEARCH` (it would take minutes). Without parentheses the reference divides by another number than the
+ * one shown and ignores that * binds tighter, so those operator sets are refused there.
+ */
+import { matchInteger } from '../answer-match.ts';
+import { ordered, type ConfigOf } from '../config-fields.ts';
+import { defineGenerator, UndefinedInstanceError } from '../define-generator.ts';
+import { DivisionByZeroError, evaluateFloor } from '../floor-arithmetic.ts';
+import type { PythonRandom } from '../python-random.ts';
+import { gcdBig } from './divisors.ts';
+
+const MAX_DIVISOR_SEARCH = 10n ** 10n;
+
+const OPERATORS = ['+', '-', '*', '/'] as const;
+
+const FIELDS = {
+  min_terms: { kind: 'integer', default: 2, min: 1, max: 30 },
+  max_terms: { kind: 'integer', default: 6, min: 1, max: 30 },
+  min_digits: { kind: 'integer', default: 1, min: 1, max: 15 },
+  max_digits: { kind: 'integer', default: 4, min: 1, max: 15 },
+  operators: { kind: 'choices', default: OPERATORS, options: OPERATORS, maxLength: 8 },
+  allow_parentheses: { kind: 'boolean', default: true },
+  allow_negation: { kind: 'boolean', default: true },
+  format_style: { kind: 'choice', default: 'simple', options: ['simple', 'natural'] },
+  whitespace: { kind: 'choice', default: 'single', options: ['no_space', 'single', 'random'] },
+} as const;
+
+type Config = ConfigOf<typeof FIELDS>;
+
+/** Positive common divisors in the reference's order: 1, n, then each next pair. Not both arguments are zero. */
+function commonDivisors(a: bigint, b: bigint): string[] {
+  const size = (value: bigint): bigint => (value < 0n ? -value : value);
+  const common = gcdBig(size(a), size(b));
+  if (common > MAX_DIVISOR_SEARCH) throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
+  const n = Number(common);
+  const divisors: number[] = [];
+  for (let i = 1; i * i <= n; i++) {
+    if (n % i !== 0) continue;
+    divisors.push(i);
+    if (i * i !== n) divisors.push(n / i);
+  }
+  return divisors.map(String);
+}
+
+/** Draws the tokens of an expression of `remaining` terms, call for call as the reference does. */
+function drawTokens(random: PythonRandom, config: Config, digits: number, remaining: number): string[] {
+  const largest = 10 ** digits - 1;
+  const again = (terms: number): string[] => drawTokens(random, config, digits, terms);
+  const drawDivisor = (dividend: bigint): string =>
+    dividend === 0n ? String(random.randint(1, largest)) : random.choice(commonDivisors(dividend, 0n));
+
+  const leftTerms = random.randint(1, remaining);
+  const rightTerms = remaining - leftTerms;
+  const tokens: string[] = [];
+  if (leftTerms > 1 && random.random() > 0.5) {
+    tokens.push(random.random() > 0.5 && config.allow_negation ? '-(' : '(', ...again(leftTerms), ')');
+  } else {
+    const undividing = config.operators.filter((operator) => operator !== '/');
+    for (let i = 0; i < leftTerms; i++) {
+      tokens.push(String(random.randint(-largest, largest)));
+      if (i + 1 < leftTerms) tokens.push(random.choice(undividing));
+    }
+  }
+  if (rightTerms === 0) return tokens;
+
+  const operator = random.choice(config.operators);
+  if (operator !== '/') return [...tokens, operator, ...again(rightTerms)];
+
+  const dividend = evaluateFloor(tokens.at(-1) === ')' ? tokens.join('') : tokens.at(-1)!);
+  if (rightTerms === 1) return [...tokens, '/', drawDivisor(dividend)];
+  const right = again(rightTerms - 1);
+  if (right.at(-1) !== ')') return [...tokens, '/', drawDivisor(dividend), '+', ...right];
+  const value = evaluateFloor(right.join(''));
+  const correction = value === 0n ? 1n : BigInt(random.choice(commonDivisors(dividend, value))) - value;
+  return [...tokens, '/', ...right.slice(0, -1), '+', String(correction), ')'];
+}
+
+function spaced(random: PythonRandom, tokens: readonly string[], whitespace: string): string {
+  if (whitespace === 'no_space') return tokens.join('');
+  if (whitespace === 'single') return tokens.join(' ');
+  return tokens
+    .map((token) => (random.random() < 0.15 ? ` ${token}` : token))
+    .join('')
+    .trim();
+}
+
+function drawExpression(random: PythonRandom, config: Config, terms: number, digits: number): string {
+  if (config.allow_parentheses) {
+    const text = spaced(random, drawTokens(random, config, digits, terms), config.whitespace);
+    return text.replaceAll('/ 0', '/ 1');
+  }
+  const numbers = Array.from({ length: terms }, () => random.randint(0, 10 ** digits));
+  const operators = numbers.slice(1).map(() => random.choice(config.operators));
+  return operators.reduce((text, operator, i) => `${text} ${operator} ${numbers[i + 1]!}`, String(numbers[0]!));
+}
+
+const RULE = 'Where a division leaves a remainder, round the quotient down.';
+
+const NATURAL_WORDINGS = [
+  (expression: string) => `What does ${expression} come to? ${RULE}`,
+  (expression: string) => `Find the value of ${expression}. ${RULE}`,
+  (expression: string) => `Work out ${expression}. ${RULE}`,
+  (expression: string) => `Give the result of ${expression}. ${RULE}`,
+] as const;
+
+export const basicArithmetic = defineGenerator({
+  name: 'basic_arithmetic',
+  version: 1,
+  summary: 'Evaluates arithmetic with four operators and parentheses.',
+  fields: FIELDS,
+  rules: [
+    ordered('min_terms', 'max_terms'),
+    ordered('min_digits', 'max_digits'),
+    ({ operators }) => (operators.some((operator) => operator !== '/') ? null : 'operators must hold more than /'),
+    ({ allow_parentheses: parentheses, operators }) =>
+      !parentheses && operators.includes('/') ? 'operators may hold / only with allow_parentheses' : null,
+    ({ allow_parentheses: parentheses, operators }) =>
+      !parentheses && operators.includes('*') && operators.some((operator) => operator !== '*')
+        ? 'operators may mix * with + and - only with allow_parentheses'
+        : null,
+  ],
+  levels: [
+    { name: 'starter', config: { max_terms: 3, max_digits: 1 } },
+    { name: 'easy', config: { max_terms: 4, max_digits: 2 } },
+    { name: 'reference', config: {} },
+    { name: 'hard', config: { min_terms: 5, max_terms: 10, min_digits: 2, max_digits: 4 } },
+  ],
+  draw(random, config) {
+    const terms = random.randint(config.min_terms, config.max_terms);
+    const digits = random.randint(config.min_digits, config.max_digits);
+    try {
+      const expression = drawExpression(random, config, terms, digits);
+      const value = evaluateFloor(expression);
+      const natural = config.format_style === 'natural' ? random.choice(NATURAL_WORDINGS) : undefined;
+      return {
+        question: natural?.(expression) ?? `Evaluate ${expression}. ${RULE}`,
+        terse: `calc ${expression}`,
+        answer: String(value),
+        metadata: {
+          expression,
+          num_terms: terms,
+          num_digits: digits,
+          difficulty: {
+            num_terms: [config.min_terms, config.max_terms],
+            num_digits: [config.min_digits, config.max_digits],
+          },
+        },
+      };
+    } catch (error) {
+      if (error instanceof DivisionByZeroError) throw new UndefinedInstanceError('this instance divides by zero');
+      throw error;
+    }
+  },
+  verify: (answer, problem) => matchInteger(answer, problem.answer),
+});
