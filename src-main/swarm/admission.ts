@@ -1,0 +1,143 @@
+/**
+ * The door: bytes from a peer become a `Group`, or a typed refusal. In order: bounds, replay, signature, own key, age, body
+ * (inflated within its bound), content seen before, task regenerated and rewards recomputed by `verify`. No reward, answer
+ * or question is ever taken from the wire. Never throws, whatever the bytes or the verifier do. Knows no connection.
+ */
+import { describeError } from '../base/errors.ts';
+import type { Group, PeerId, TaskRef } from '../types.ts';
+import { unpackBody } from './codec/body.ts';
+import type { RecordBody } from './codec/body.ts';
+import { decodeRecord, isRecordAuthentic } from './codec/record.ts';
+import type { SignedRecord } from './codec/record.ts';
+import { hash, toHex } from './crypto.ts';
+import { plainLabel } from './plain-text.ts';
+import { RecentMap } from './recent.ts';
+import type { RejectionReason } from './rejections.ts';
+import type { RoundClock } from './round-clock.ts';
+
+/** Regenerates the task and scores every text: `rewards[i]` in [0, 1] belongs to `texts[i]`. Pure and bounded in time. */
+export type VerifyTexts = (
+  ref: unknown,
+  texts: string[],
+) => { ok: true; ref: TaskRef; question: string; rewards: number[] } | { ok: false; reason: string };
+
+export interface Admitted {
+  ok: true;
+  group: Group;
+  record: SignedRecord;
+  /** Key of the round clock. */
+  start: string;
+}
+export interface Refused {
+  ok: false;
+  reason: RejectionReason;
+  /** One plain line for the log. */
+  detail: string;
+}
+
+export interface AdmissionOptions {
+  ownKey: PeerId;
+  verify: VerifyTexts;
+  rounds: RoundClock;
+  seenRecords: number;
+  /** ms since epoch, for `Group.receivedAt`. */
+  now: () => number;
+  /** A record signed with this node's own key arrived. */
+  onOwnRecord: (record: SignedRecord) => void;
+}
+
+export function startKey(peer: PeerId, instanceId: Uint8Array): string {
+  return `${peer}/${toHex(instanceId)}`;
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #seenIds: RecentMap<true>;
+  /** Hashes of task and completion text. */
+  readonly #seenTexts: RecentMap<true>;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    this.#seenIds = new RecentMap(options.seenRecords);
+    this.#seenTexts = new RecentMap(options.seenRecords);
+  }
+
+  /** `hadFromSender` says whether this very connection has brought the record before. */
+  admit(bytes: Uint8Array, hadFromSender: (id: string) => boolean): Admitted | Refused {
+    const decoded = decodeRecord(bytes);
+    if (!decoded.ok) return refuse(decoded.reason);
+    const record = decoded.value;
+    if (hadFromSender(record.id)) return refuse('replayed');
+    if (this.#seenIds.has(record.id)) return refuse('duplicateRecord');
+    if (!isRecordAuthentic(record)) return refuse('forgedSignature');
+    this.#seenIds.set(record.id, true);
+
+    const origin = toHex(record.peer);
+    if (origin === this.#options.ownKey) {
+      this.#options.onOwnRecord(record);
+      return refuse('ownRecord');
+    }
+    const start = startKey(origin, record.instanceId);
+    this.#options.rounds.note(start, record.round);
+    if (this.#options.rounds.isStale(start, record.round)) return refuse('expired');
+
+    const body = unpackBody(record.body);
+    if (!body.ok) return refuse(body.reason);
+    const contents = contentKeys(body.value);
+    const seen = contents.filter((key) => this.#seenTexts.has(key)).length;
+    if (seen * 2 >= contents.length) return refuse('duplicateContent');
+
+    const checked = this.#verify(body.value);
+    if (!checked.ok) return checked;
+    for (const key of contents) this.#seenTexts.set(key, true);
+    return { ok: true, record, start, group: this.#group(record, origin, body.value, checked) };
+  }
+
+  /** This node's own completions: a copy of them under another key is then nothing new. */
+  noteOwn(body: RecordBody): void {
+    for (const key of contentKeys(body)) this.#seenTexts.set(key, true);
+  }
+
+  #verify(body: RecordBody): { ok: true; ref: TaskRef; question: string; rewards: number[] } | Refused {
+    const texts = body.completions.map((completion) => completion.text);
+    try {
+      const verdict = this.#options.verify(body.task, texts);
+      if (!verdict.ok) return refuse('taskRefused', verdict.reason);
+      const sound = verdict.rewards.length === texts.length && verdict.rewards.every((r) => r >= 0 && r <= 1);
+      return sound ? verdict : refuse('verifierFault', 'rewards missing or outside [0, 1]');
+    } catch (error) {
+      return refuse('verifierFault', describeError(error));
+    }
+  }
+
+  #group(
+    record: SignedRecord,
+    origin: PeerId,
+    body: RecordBody,
+    checked: { ref: TaskRef; question: string; rewards: number[] },
+  ): Group {
+    return {
+      id: record.id,
+      origin,
+      task: checked.ref,
+      question: checked.question,
+      completions: body.completions.map(({ text, ended }, i) => ({ text, ended, reward: checked.rewards[i]! })),
+      round: record.round,
+      policyName: plainLabel(body.policyName, 48),
+      receivedAt: this.#options.now(),
+    };
+  }
+}
+
+/** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
+function contentKeys(body: RecordBody): string[] {
+  const { generator, version, config, seed, index } = body.task;
+  const fields = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
+  const task = Buffer.from(JSON.stringify([generator, version, fields, seed, index]), 'utf8');
+  const texts = new Set(body.completions.map((completion) => completion.text));
+  return [...texts].map((text) => toHex(hash('content', task, Buffer.from(text, 'utf8')).subarray(0, 16)));
+}
+
+function refuse(reason: RejectionReason, detail = ''): Refused {
+  return { ok: false, reason, detail: plainLabel(detail, 160) };
+}

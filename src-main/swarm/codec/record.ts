@@ -1,0 +1,140 @@
+/**
+ * Records (signed, relayable groups) and heads (signed notes of what a peer has). Layouts in PROTOCOL.md.
+ * Decoding checks bounds only; `isRecordAuthentic` / `isHeadAuthentic` check who signed. The id of a record is the hash of
+ * all its bytes, signature included, and records are relayed byte for byte, so an id means the same everywhere.
+ */
+import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../crypto.ts';
+import type { KeyPair } from '../crypto.ts';
+import { WIRE } from '../limits.ts';
+import { ByteReader, ByteWriter, fault } from './bytes.ts';
+import type { Decoded } from './bytes.ts';
+import type { BodyEncoding, PackedBody } from './body.ts';
+
+export const INSTANCE_ID_BYTES = 16;
+export const MAX_ROUND = 0xffff_ffff;
+/** Everything but the body: version, peer, instance, seq, round, time, encoding, length, signature. */
+export const RECORD_OVERHEAD_BYTES = 1 + PUBLIC_KEY_BYTES + INSTANCE_ID_BYTES + 8 + 4 + 8 + 1 + 2 + SIGNATURE_BYTES;
+export const MAX_RECORD_BYTES = RECORD_OVERHEAD_BYTES + WIRE.maxBodyBytes;
+export const HEAD_BYTES = PUBLIC_KEY_BYTES + 4 + 2 + 8 + HASH_BYTES + SIGNATURE_BYTES;
+
+export interface RecordFields {
+  /** Who made it and signed it. */
+  peer: Buffer;
+  /** 16 random bytes drawn at each start of the origin. */
+  instanceId: Buffer;
+  /** Counts the origin's records since its start. */
+  seq: number;
+  /** The origin's round. */
+  round: number;
+  /** The origin's clock, ms since epoch. Shown, never trusted. */
+  createdAt: number;
+  body: PackedBody;
+}
+
+export interface SignedRecord extends RecordFields {
+  /** Hash of `bytes`, 64 hex digits. */
+  id: string;
+  /** The whole record as relayed. */
+  bytes: Buffer;
+}
+
+const ENCODINGS: readonly BodyEncoding[] = ['raw', 'deflate'];
+
+export function signRecord(fields: Omit<RecordFields, 'peer'>, keys: KeyPair): SignedRecord {
+  const unsigned = new ByteWriter()
+    .u8(WIRE.recordVersion)
+    .fixed(keys.publicKey, PUBLIC_KEY_BYTES)
+    .fixed(fields.instanceId, INSTANCE_ID_BYTES)
+    .u53(fields.seq)
+    .u32(fields.round)
+    .u53(fields.createdAt)
+    .u8(ENCODINGS.indexOf(fields.body.encoding))
+    .u16(fields.body.bytes.byteLength)
+    .raw(fields.body.bytes)
+    .bytes();
+  const bytes = Buffer.concat([unsigned, sign('record', unsigned, keys.secretKey)]);
+  return { ...fields, peer: keys.publicKey, id: recordId(bytes), bytes };
+}
+
+export function recordId(bytes: Uint8Array): string {
+  return toHex(hash('recordId', bytes));
+}
+
+/** Bounds and layout only; the returned record owns its bytes. */
+export function decodeRecord(input: Uint8Array): Decoded<SignedRecord> {
+  if (input.byteLength > MAX_RECORD_BYTES) return fault('oversize');
+  const reader = new ByteReader(input);
+  const version = reader.u8();
+  if (reader.failed === null && version !== WIRE.recordVersion) return fault('unknownVersion');
+  const peer = reader.fixed(PUBLIC_KEY_BYTES);
+  const instanceId = reader.fixed(INSTANCE_ID_BYTES);
+  const seq = reader.u53();
+  const round = reader.u32();
+  const createdAt = reader.u53();
+  const encoding = ENCODINGS[reader.u8()];
+  if (encoding === undefined) return fault('malformed');
+  const bodyBytes = reader.fixed(reader.bounded(reader.u16(), WIRE.maxBodyBytes));
+  reader.fixed(SIGNATURE_BYTES);
+  if (!reader.finished()) return fault(reader.failed ?? 'malformed');
+  const bytes = Buffer.from(input);
+  const body = { encoding, bytes: bodyBytes };
+  return { ok: true, value: { peer, instanceId, seq, round, createdAt, body, bytes, id: recordId(bytes) } };
+}
+
+export function isRecordAuthentic(record: SignedRecord): boolean {
+  const end = record.bytes.byteLength - SIGNATURE_BYTES;
+  return isSignedBy('record', record.bytes.subarray(0, end), record.bytes.subarray(end), record.peer);
+}
+
+export interface Head {
+  peer: Buffer;
+  round: number;
+  /** Records made in that round. */
+  count: number;
+  createdAt: number;
+  /** Hash of the policy's name. */
+  policyHash: Buffer;
+  signature: Buffer;
+}
+
+export function policyHash(policyName: string): Buffer {
+  return hash('policyName', Buffer.from(policyName, 'utf8'));
+}
+
+export function signHead(fields: Omit<Head, 'peer' | 'signature'>, keys: KeyPair): Head {
+  const head = { ...fields, peer: keys.publicKey };
+  return { ...head, signature: sign('head', headMessage(head), keys.secretKey) };
+}
+
+export function isHeadAuthentic(head: Head): boolean {
+  return isSignedBy('head', headMessage(head), head.signature, head.peer);
+}
+
+function headMessage(head: Omit<Head, 'signature'>): Buffer {
+  return new ByteWriter()
+    .fixed(head.peer, PUBLIC_KEY_BYTES)
+    .u32(head.round)
+    .u16(head.count)
+    .u53(head.createdAt)
+    .fixed(head.policyHash, HASH_BYTES)
+    .bytes();
+}
+
+export function writeHead(out: ByteWriter, head: Head): void {
+  out.raw(headMessage(head)).fixed(head.signature, SIGNATURE_BYTES);
+}
+
+export function readHead(reader: ByteReader): Head {
+  const peer = reader.fixed(PUBLIC_KEY_BYTES);
+  const round = reader.u32();
+  const count = reader.u16();
+  const createdAt = reader.u53();
+  return {
+    peer,
+    round,
+    count,
+    createdAt,
+    policyHash: reader.fixed(HASH_BYTES),
+    signature: reader.fixed(SIGNATURE_BYTES),
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * The neighbourhood: all links, whom to pull from and when, answering pulls, gossiping heads, and feeding what arrives to
+ * admission a few milliseconds at a time, so that a full answer never holds up the node. Knows nothing of how connections
+ * are found, nor of what happens to an admitted group.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { NoiseStream } from 'hyperdht';
+import type { PeerId } from '../types.ts';
+import type { Admission, Admitted } from './admission.ts';
+import type { Bans } from './bans.ts';
+import { CAPABILITY } from './codec/messages.ts';
+import type { ByeReason, Pull } from './codec/messages.ts';
+import type { Head } from './codec/record.ts';
+import { toHex } from './crypto.ts';
+import { isLoopback } from './discovery.ts';
+import type { Feed } from './feed.ts';
+import { InstanceWatch } from './instance-watch.ts';
+import { WIRE } from './limits.ts';
+import type { SwarmLimits } from './limits.ts';
+import { Link } from './link.ts';
+import type { Members } from './members.ts';
+import { RateLimit } from './rate.ts';
+import { RecentMap } from './recent.ts';
+import type { RejectionReason } from './rejections.ts';
+
+export interface ExchangeOptions {
+  ownKey: PeerId;
+  instanceId: Buffer;
+  topic: Buffer;
+  secretKey: Buffer | null;
+  limits: SwarmLimits;
+  elapsed: () => number;
+  random: () => number;
+  feed: Feed;
+  admission: Admission;
+  members: Members;
+  bans: Bans;
+  onAdmitted: (admitted: Admitted, deliveredBy: PeerId) => void;
+  onRefused: (peer: PeerId, reason: RejectionReason, detail: string) => void;
+  /** A peer says that this node's identity runs twice. */
+  onDoubledClaim: (peer: PeerId) => void;
+  onChange: () => void;
+}
+
+const OWN_PERCENT = 50;
+/** Admission works this long before it lets the event loop turn. */
+const SLICE_MS = 6;
+const PARALLEL_PULLS = 3;
+
+export class Exchange {
+  readonly #options: ExchangeOptions;
+  readonly #links = new Map<PeerId, Link>();
+  readonly #instances: InstanceWatch;
+  readonly #recordsWanted: RateLimit;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Bytes of connections that are over, in all and per peer. */
+  #bytesOfClosed = { in: 0, out: 0 };
+  readonly #bytesOfPeer: RecentMap<{ in: number; out: number }>;
+  #lastAsked: PeerId | null = null;
+  #closed = false;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    const { limits } = options;
+    this.#instances = new InstanceWatch(limits.maxPeerRows);
+    this.#bytesOfPeer = new RecentMap(limits.maxPeerRows);
+    this.#recordsWanted = new RateLimit(limits.recordsPerSecond, limits.recordBurst, options.elapsed());
+    this.#armPulls();
+  }
+
+  /** Whether a connection from this peer and address is wanted. */
+  accepts(peer: PeerId, address: string | null): boolean {
+    const { bans, limits, elapsed } = this.#options;
+    if (this.#closed || bans.isBanned(peer, elapsed())) return false;
+    if (address === null || isLoopback(address)) return true;
+    const same = [...this.#links.values()].filter((link) => link.address === address && link.peer !== peer);
+    return same.length < limits.maxConnectionsPerAddress;
+  }
+
+  connect(connection: NoiseStream): void {
+    const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
+    const link = new Link({
+      connection,
+      topic,
+      secretKey,
+      instanceId,
+      limits,
+      elapsed,
+      capabilities: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
+      handlers: {
+        onReady: (ready) => this.#onReady(ready),
+        onHeads: (from, heads) => this.#onHeads(from, heads),
+        onPull: (from, pull) => this.#onPull(from, pull),
+        onBye: (from, reason) => this.#onBye(from, reason),
+        onOffence: (from, reason, detail) => this.#refused(from, reason, detail),
+        onClosed: (closed) => this.#onClosed(closed),
+      },
+    });
+    this.#links.get(link.peer)?.close(null); // Hyperswarm keeps one connection per peer: this is the newer one
+    this.#links.set(link.peer, link);
+    link.open();
+  }
+
+  readyLinks(): Link[] {
+    return [...this.#links.values()].filter((link) => link.state === 'ready');
+  }
+
+  get traffic(): { bytesIn: number; bytesOut: number } {
+    let { in: bytesIn, out: bytesOut } = this.#bytesOfClosed;
+    for (const link of this.#links.values()) {
+      bytesIn += link.bytesIn;
+      bytesOut += link.bytesOut;
+    }
+    return { bytesIn, bytesOut };
+  }
+
+  /** Bytes of one peer over all its connections so far. */
+  trafficOf(link: Link): { bytesIn: number; bytesOut: number } {
+    const before = this.#bytesOfPeer.get(link.peer) ?? { in: 0, out: 0 };
+    return { bytesIn: before.in + link.bytesIn, bytesOut: before.out + link.bytesOut };
+  }
+
+  /** Sends the own head and a random choice of others to every neighbour. */
+  announce(): void {
+    for (const link of this.readyLinks()) this.#sendHeads(link);
+  }
+
+  /** Asks the next few neighbours in turn; resolves to how many groups were admitted. Never rejects. */
+  async pull(): Promise<number> {
+    const counts = await Promise.all(this.#nextLinks(PARALLEL_PULLS).map((link) => this.#pullFrom(link)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  disconnect(reason: ByeReason): void {
+    for (const link of [...this.#links.values()]) link.close(reason);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.disconnect('leaving');
+  }
+
+  #onReady(link: Link): void {
+    const instanceId = link.handshake === null ? '' : toHex(link.handshake.instanceId);
+    if (this.#instances.isDoubled(link.peer, instanceId)) {
+      link.close('doubledIdentity');
+      return;
+    }
+    this.#sendHeads(link);
+    this.#pullSoon(link);
+    this.#options.onChange();
+  }
+
+  #onHeads(link: Link, heads: Head[]): void {
+    for (const head of heads) {
+      if (!link.headChecks.take(1, this.#options.elapsed())) return;
+      const noted = this.#options.members.note(head);
+      if (noted === 'forged') {
+        this.#refused(link, 'forgedSignature', 'head');
+        return;
+      }
+      if (noted === 'news' && toHex(head.peer) === link.peer) this.#pullSoon(link);
+    }
+  }
+
+  #onPull(link: Link, pull: Pull): Buffer[] {
+    const { feed, elapsed, random } = this.#options;
+    const asker = { peer: link.peer, hasHad: (id: string) => link.sent.has(id) || link.received.has(id) };
+    const records = feed.answer(pull, asker, elapsed(), random);
+    for (const record of records) link.sent.set(record.id, true);
+    return records.map((record) => record.bytes);
+  }
+
+  #onBye(link: Link, reason: ByeReason): void {
+    if (reason === 'doubledIdentity') this.#options.onDoubledClaim(link.peer);
+  }
+
+  #onClosed(link: Link): void {
+    const { bytesIn, bytesOut } = this.trafficOf(link);
+    this.#bytesOfPeer.set(link.peer, { in: bytesIn, out: bytesOut });
+    this.#bytesOfClosed.in += link.bytesIn;
+    this.#bytesOfClosed.out += link.bytesOut;
+    if (this.#links.get(link.peer) === link) this.#links.delete(link.peer);
+    this.#options.onChange();
+  }
+
+  #refused(link: Link, reason: RejectionReason, detail: string): void {
+    const { bans, elapsed, onRefused } = this.#options;
+    onRefused(link.peer, reason, detail);
+    if (bans.note(link.peer, reason, elapsed())) link.close('banned');
+  }
+
+  #sendHeads(link: Link): void {
+    const { members, limits, ownKey, random } = this.#options;
+    link.sendHeads(members.gossip(limits.headsPerRound, ownKey, random));
+  }
+
+  /** Neighbours that may be asked now, starting after the one asked last. */
+  #nextLinks(count: number): Link[] {
+    const links = this.readyLinks().sort((a, b) => (a.peer < b.peer ? -1 : 1));
+    const after = links.findIndex((link) => this.#lastAsked === null || link.peer > this.#lastAsked);
+    const turned = after <= 0 ? links : [...links.slice(after), ...links.slice(0, after)];
+    return turned.filter((link) => link.canPull()).slice(0, count);
+  }
+
+  async #pullFrom(link: Link): Promise<number> {
+    const { elapsed, limits } = this.#options;
+    const count = Math.min(WIRE.maxPullRecords, Math.floor(this.#recordsWanted.available(elapsed())));
+    if (this.#closed || count < 1 || !link.canPull()) return 0;
+    this.#lastAsked = link.peer;
+    this.#recordsWanted.spend(count, elapsed());
+    const outcome = await link.pull(count, OWN_PERCENT, limits.maxAgeMs);
+    const records = outcome.kind === 'records' ? outcome.records : [];
+    this.#recordsWanted.spend(records.length - count, elapsed()); // gives back what did not come
+    if (outcome.kind === 'silent') this.#refused(link, 'mute', 'pull not answered');
+    return this.#admitAll(link, records);
+  }
+
+  async #admitAll(link: Link, records: Buffer[]): Promise<number> {
+    let admittedCount = 0;
+    let sliceStart = performance.now();
+    for (const bytes of records) {
+      if (this.#closed || (link.state === 'closed' && this.#options.bans.isBanned(link.peer, this.#options.elapsed())))
+        break;
+      const result = this.#options.admission.admit(bytes, (id) => {
+        const had = link.received.has(id);
+        link.received.set(id, true);
+        return had;
+      });
+      if (result.ok) {
+        admittedCount++;
+        this.#options.onAdmitted(result, link.peer);
+      } else this.#refused(link, result.reason, result.detail);
+      if (performance.now() - sliceStart > SLICE_MS) {
+        await nextTurn();
+        sliceStart = performance.now();
+      }
+    }
+    if (records.length > 0) this.#options.onChange();
+    return admittedCount;
+  }
+
+  #pullSoon(link: Link): void {
+    this.#later(50 + this.#options.random() * 250, () => void this.#pullFrom(link));
+  }
+
+  /** The interval is jittered so that nodes started together do not stay in step. */
+  #armPulls(): void {
+    const jitter = 0.8 + 0.4 * this.#options.random();
+    this.#later(this.#options.limits.pullIntervalMs * jitter, () => {
+      void this.pull();
+      this.#armPulls();
+    });
+  }
+
+  #later(delayMs: number, act: () => void): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}

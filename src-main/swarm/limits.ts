@@ -1,0 +1,114 @@
+/**
+ * Every bound of the swarm in one table: what goes over the wire, how often, what is kept and for how long.
+ * Wire bounds are part of the protocol (PROTOCOL.md) and are not options; node bounds can be changed by the caller.
+ * The figures come from trials (see PROTOCOL.md, Limits).
+ */
+
+/** Part of the protocol: a peer that exceeds one is not speaking it. */
+export const WIRE = {
+  protocolName: 'waggle/swarm',
+  version: 1,
+  minVersion: 1,
+  recordVersion: 1,
+  /** One frame on the connection, headers included. */
+  maxFrameBytes: 256 * 1024,
+  /** Records answer: payload budget of one message, below the frame bound. */
+  maxAnswerBytes: 240 * 1024,
+  maxBodyBytes: 16 * 1024,
+  maxInflatedBytes: 64 * 1024,
+  maxCompletions: 64,
+  maxCompletionBytes: 16 * 1024,
+  maxGeneratorBytes: 64,
+  maxConfigBytes: 2048,
+  maxConfigDepth: 6,
+  maxSeedBytes: 80,
+  maxPolicyNameBytes: 80,
+  maxHeads: 256,
+  maxPullRecords: 64,
+  maxHints: 8,
+  maxByeTextBytes: 200,
+} as const;
+
+export interface SwarmLimits {
+  /** Connections this node dials; beyond it, it stops looking for more. */
+  maxPeers: number;
+  /** Connections it accepts in all. */
+  maxConnections: number;
+  /** Connections from one public address; loopback is exempt. */
+  maxConnectionsPerAddress: number;
+  /** Delays after joining at which the topic is looked up again. */
+  refreshAtMs: readonly number[];
+  /** How often a node without any peer tries to heal its network. */
+  watchdogMs: number;
+  closeDeadlineMs: number;
+  handshakeTimeoutMs: number;
+  pullIntervalMs: number;
+  pullTimeoutMs: number;
+  /** Unanswered pulls in a row after which a connection is given up. */
+  maxMutePulls: number;
+  /** A connection that does not take what is written to it for this long is given up. */
+  slowReaderMs: number;
+  /** Pulls answered a second to one peer, and how many may come at once. */
+  pullsPerSecond: number;
+  pullBurst: number;
+  /** Messages a second from one peer, and how many may come at once. */
+  messagesPerSecond: number;
+  messageBurst: number;
+  /** Bytes a minute from one peer; as many may come at once. */
+  bytesPerMinute: number;
+  /** Records asked for per second over all peers, and how many at once. */
+  recordsPerSecond: number;
+  recordBurst: number;
+  /** Heads sent to each neighbour with every round. */
+  headsPerRound: number;
+  maxMembers: number;
+  ownRecordBytes: number;
+  heldRecordBytes: number;
+  poolGroups: number;
+  poolBytes: number;
+  /** Share of the pool that one origin may fill, 0..1. */
+  poolShareOfOrigin: number;
+  /** Rounds behind the newest known round of its origin after which a record is too old. */
+  maxRoundAge: number;
+  /** Time since it was received after which a group or record is dropped. */
+  maxAgeMs: number;
+  /** Remembered record ids and contents, against replays. */
+  seenRecords: number;
+  maxBans: number;
+  banMs: number;
+  maxPeerRows: number;
+}
+
+export const DEFAULT_LIMITS: SwarmLimits = {
+  maxPeers: 8,
+  maxConnections: 14,
+  maxConnectionsPerAddress: 4,
+  refreshAtMs: [2_000, 5_000, 15_000],
+  watchdogMs: 15_000,
+  closeDeadlineMs: 2_000,
+  handshakeTimeoutMs: 10_000,
+  pullIntervalMs: 3_000,
+  pullTimeoutMs: 10_000,
+  maxMutePulls: 3,
+  slowReaderMs: 30_000,
+  pullsPerSecond: 2,
+  pullBurst: 4,
+  messagesPerSecond: 8,
+  messageBurst: 40,
+  bytesPerMinute: 1024 * 1024,
+  recordsPerSecond: 4,
+  recordBurst: 128,
+  headsPerRound: 16,
+  maxMembers: 1024,
+  ownRecordBytes: 4 * 1024 * 1024,
+  heldRecordBytes: 8 * 1024 * 1024,
+  poolGroups: 2048,
+  poolBytes: 32 * 1024 * 1024,
+  poolShareOfOrigin: 0.25,
+  maxRoundAge: 16,
+  maxAgeMs: 15 * 60_000,
+  seenRecords: 32_768,
+  maxBans: 1024,
+  banMs: 60 * 60_000,
+  maxPeerRows: 512,
+};

@@ -1,0 +1,331 @@
+/**
+ * One connection to one peer: channel, handshake, messages, pulls in both directions, and their limits.
+ * States: greeting -> ready -> closed (PROTOCOL.md). Every byte that arrives is handled inside a try/catch and every offence
+ * closes the link with a typed reason. Knows nothing of records' content, of other links, or of why it was opened.
+ */
+import * as encodings from 'compact-encoding';
+import type { NoiseStream } from 'hyperdht';
+import Protomux from 'protomux';
+import type { MuxChannel, MuxMessage } from 'protomux';
+import { describeError } from '../base/errors.ts';
+import type { PeerId } from '../types.ts';
+import { decodeMessage, encodeMessage } from './codec/messages.ts';
+import type { Bye, ByeReason, Handshake, Heads, Message, Pull, Records, Busy } from './codec/messages.ts';
+import { equalBytes, mac, toHex } from './crypto.ts';
+import { FrameGate } from './frame-gate.ts';
+import { WIRE } from './limits.ts';
+import type { SwarmLimits } from './limits.ts';
+import { RateLimit } from './rate.ts';
+import { RecentMap } from './recent.ts';
+import type { RejectionReason } from './rejections.ts';
+
+export interface LinkHandlers {
+  onReady: (link: Link) => void;
+  onHeads: (link: Link, heads: Heads['heads']) => void;
+  /** What to answer; the link has already checked how often the peer may ask. */
+  onPull: (link: Link, pull: Pull) => Buffer[];
+  onBye: (link: Link, reason: ByeReason) => void;
+  onOffence: (link: Link, reason: RejectionReason, detail: string) => void;
+  onClosed: (link: Link) => void;
+}
+
+export interface LinkOptions {
+  connection: NoiseStream;
+  topic: Buffer;
+  capabilities: number;
+  instanceId: Buffer;
+  /** Null in a public swarm. */
+  secretKey: Buffer | null;
+  limits: SwarmLimits;
+  elapsed: () => number;
+  handlers: LinkHandlers;
+}
+
+/** How a pull ended. */
+export type PullOutcome =
+  { kind: 'records'; records: Buffer[] } | { kind: 'busy'; retryMs: number } | { kind: 'silent' } | { kind: 'closed' };
+
+interface OutstandingPull {
+  requestId: number;
+  count: number;
+  maxBytes: number;
+  sentAtMs: number;
+  timer: NodeJS.Timeout;
+  settle: (outcome: PullOutcome) => void;
+}
+
+/** Record ids remembered per connection and direction. */
+const REMEMBERED_IDS = 4096;
+/** What a records message adds to its records: kind, request, count, a length each, and the mux header. */
+const ANSWER_OVERHEAD_BYTES = 64 + 2 * WIRE.maxPullRecords;
+
+export class Link {
+  readonly peer: PeerId;
+  /** Remote address, for the quota per address; null when unknown. */
+  readonly address: string | null;
+  state: 'greeting' | 'ready' | 'closed' = 'greeting';
+  /** The peer's handshake; null until ready. */
+  handshake: Handshake | null = null;
+  /** Smoothed time from pull to answer, ms. */
+  latencyMs: number | null = null;
+  /** Monotonic ms before which the peer wants no pull. */
+  restUntilMs = 0;
+  /** Ids this connection has brought, and those sent on it. */
+  readonly received = new RecentMap<true>(REMEMBERED_IDS);
+  readonly sent = new RecentMap<true>(REMEMBERED_IDS);
+  /** How many signatures of gossiped heads this peer may make this node check. */
+  readonly headChecks: RateLimit;
+  readonly #options: LinkOptions;
+  readonly #gate: FrameGate;
+  readonly #channel: MuxChannel | null;
+  readonly #message: MuxMessage | null;
+  readonly #pullsIn: RateLimit;
+  #pull: OutstandingPull | null = null;
+  /** Pulls that timed out: a late answer to one is dropped, not held against the peer. */
+  readonly #abandoned = new Set<number>();
+  /** Came while the peer had not yet taken an earlier answer; answered when it has. */
+  #waitingPull: Pull | null = null;
+  #nextRequestId = 1;
+  #mutePulls = 0;
+  #handshakeTimer: NodeJS.Timeout | null = null;
+  #slowTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: LinkOptions) {
+    const { connection, limits, elapsed } = options;
+    this.#options = options;
+    this.peer = toHex(connection.remotePublicKey);
+    this.address = connection.rawStream.remoteHost;
+    this.#pullsIn = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
+    this.headChecks = new RateLimit(limits.headsPerRound, WIRE.maxHeads, elapsed());
+    this.#gate = new FrameGate(connection, { limits, elapsed, onOffence: (reason) => this.#offend(reason, 'frame') });
+    this.#gate.on('close', () => this.#closed());
+    this.#channel = new Protomux(this.#gate).createChannel({
+      protocol: WIRE.protocolName,
+      id: options.topic,
+      onopen: () => undefined,
+      onclose: () => this.close(null),
+      ondrain: () => this.#drained(),
+    });
+    this.#message =
+      this.#channel?.addMessage({
+        encoding: encodings.raw,
+        autoBatch: false,
+        onmessage: (payload) => this.#onPayload(payload),
+      }) ?? null;
+  }
+
+  /** Opens the channel and greets. Separate from construction so that the owner can register the link first. */
+  open(): void {
+    if (this.#channel === null) {
+      this.close(null);
+      return;
+    }
+    this.#handshakeTimer = setTimeout(
+      () => this.#offend('mute', 'no handshake'),
+      this.#options.limits.handshakeTimeoutMs,
+    );
+    this.#channel.open();
+    const { connection, capabilities, instanceId } = this.#options;
+    const { version, minVersion } = WIRE;
+    const membership = this.#membershipOf(connection.publicKey);
+    this.#send({ kind: 'handshake', version, minVersion, capabilities, instanceId, membership });
+  }
+
+  get bytesIn(): number {
+    return this.#gate.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#gate.bytesOut;
+  }
+
+  /** True when a pull may be sent now and at least one record of any size fits the peer's byte limit. */
+  canPull(): boolean {
+    const ready = this.state === 'ready' && this.#pull === null && this.#slowTimer === null;
+    return ready && this.#options.elapsed() >= this.restUntilMs && this.#pullBudget() > WIRE.maxBodyBytes * 2;
+  }
+
+  sendHeads(heads: Heads['heads']): void {
+    if (this.state === 'ready' && this.#slowTimer === null && heads.length > 0) this.#send({ kind: 'heads', heads });
+  }
+
+  /** One at a time; resolves always, never rejects. */
+  pull(count: number, ownPercent: number, maxAgeMs: number): Promise<PullOutcome> {
+    if (!this.canPull()) return Promise.resolve({ kind: 'closed' });
+    const requestId = this.#nextRequestId;
+    this.#nextRequestId = (requestId % 0xffff_ffff) + 1;
+    const maxBytes = this.#pullBudget();
+    return new Promise((settle) => {
+      const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
+      this.#pull = { requestId, count, maxBytes, sentAtMs: this.#options.elapsed(), timer, settle };
+      this.#send({ kind: 'pull', requestId, count, ownPercent, maxAgeMs, maxBytes });
+    });
+  }
+
+  /** Says why where there is a reason to say, then ends the connection. Idempotent. */
+  close(reason: ByeReason | null): void {
+    if (this.state === 'closed') return;
+    if (reason !== null) this.#send({ kind: 'bye', reason });
+    this.#closed();
+    if (reason === null) {
+      this.#gate.destroy();
+      return;
+    }
+    this.#gate.end();
+    setTimeout(() => this.#gate.destroy(), 500).unref();
+  }
+
+  #pullBudget(): number {
+    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - ANSWER_OVERHEAD_BYTES);
+  }
+
+  #send(message: Message): void {
+    if (this.#message === null || this.state === 'closed' || this.#gate.destroyed) return;
+    if (this.#message.send(encodeMessage(message)) || this.#slowTimer !== null) return;
+    this.#slowTimer = setTimeout(() => this.#offend('slowReader', ''), this.#options.limits.slowReaderMs);
+  }
+
+  #drained(): void {
+    if (this.#slowTimer !== null) clearTimeout(this.#slowTimer);
+    this.#slowTimer = null;
+    const waiting = this.#waitingPull;
+    this.#waitingPull = null;
+    if (waiting !== null) this.#answer(waiting);
+  }
+
+  #onPayload(payload: Buffer): void {
+    if (this.state === 'closed') return;
+    try {
+      const decoded = decodeMessage(payload);
+      if (!decoded.ok) this.#offend(decoded.reason, 'message');
+      else if (decoded.value.kind === 'bye') this.#onBye(decoded.value);
+      else if (this.state === 'greeting') this.#onGreeting(decoded.value);
+      else this.#onReadyMessage(decoded.value);
+    } catch (error) {
+      this.#offend('malformed', describeError(error));
+    }
+  }
+
+  #onGreeting(message: Message): void {
+    if (message.kind !== 'handshake') {
+      this.#offend('outOfTurn', message.kind);
+      return;
+    }
+    if (message.minVersion > WIRE.version || message.version < WIRE.minVersion) {
+      this.#offend('incompatibleVersion', `theirs ${String(message.version)}, mine ${String(WIRE.version)}`);
+      return;
+    }
+    const expected = this.#membershipOf(this.#options.connection.remotePublicKey);
+    const proven = expected === null || (message.membership !== null && equalBytes(expected, message.membership));
+    if (!proven) {
+      this.#offend('wrongSecret', '');
+      return;
+    }
+    if (this.#handshakeTimer !== null) clearTimeout(this.#handshakeTimer);
+    this.handshake = message;
+    this.state = 'ready';
+    this.#options.handlers.onReady(this);
+  }
+
+  #onReadyMessage(message: Exclude<Message, Bye>): void {
+    switch (message.kind) {
+      case 'heads':
+        { this.#options.handlers.onHeads(this, message.heads); return; }
+      case 'pull':
+        { this.#onPull(message); return; }
+      case 'records':
+        { this.#onRecords(message); return; }
+      case 'busy':
+        { this.#onBusy(message); return; }
+      case 'handshake':
+        { this.#offend('outOfTurn', 'handshake'); return; }
+    }
+  }
+
+  #onPull(pull: Pull): void {
+    const nowMs = this.#options.elapsed();
+    if (!this.#pullsIn.take(1, nowMs)) {
+      const retryMs = this.#pullsIn.waitMs(1, nowMs);
+      this.#send({ kind: 'busy', requestId: pull.requestId, retryMs, hints: [] });
+      return;
+    }
+    if (this.#slowTimer === null) this.#answer(pull);
+    else this.#waitingPull = pull;
+  }
+
+  #answer(pull: Pull): void {
+    if (this.state !== 'ready') return;
+    this.#send({ kind: 'records', requestId: pull.requestId, records: this.#options.handlers.onPull(this, pull) });
+  }
+
+  #onRecords(answer: Records): void {
+    const pull = this.#pull;
+    if (this.#abandoned.delete(answer.requestId)) return;
+    const bytes = answer.records.reduce((sum, record) => sum + record.byteLength + 2, 0);
+    const asked = pull !== null && pull.requestId === answer.requestId;
+    if (!asked || answer.records.length > pull.count || bytes > pull.maxBytes) {
+      this.#offend('unaskedRecords', `${String(answer.records.length)} records`);
+      return;
+    }
+    const tookMs = this.#options.elapsed() - pull.sentAtMs;
+    this.latencyMs = this.latencyMs === null ? tookMs : this.latencyMs * 0.8 + tookMs * 0.2;
+    this.#mutePulls = 0;
+    this.#abandoned.clear();
+    this.#settlePull({ kind: 'records', records: answer.records });
+  }
+
+  #onBusy(busy: Busy): void {
+    if (this.#pull?.requestId !== busy.requestId) return;
+    const retryMs = Math.min(busy.retryMs, this.#options.limits.pullTimeoutMs * 6);
+    this.restUntilMs = this.#options.elapsed() + retryMs;
+    this.#settlePull({ kind: 'busy', retryMs });
+  }
+
+  #onBye(bye: Bye): void {
+    this.#options.handlers.onBye(this, bye.reason);
+    this.close(null);
+  }
+
+  #pullTimedOut(): void {
+    if (this.#pull !== null) this.#abandoned.add(this.#pull.requestId);
+    this.#settlePull({ kind: 'silent' });
+    this.#mutePulls++;
+    if (this.#mutePulls >= this.#options.limits.maxMutePulls) this.#offend('mute', 'no answer to pulls');
+  }
+
+  #settlePull(outcome: PullOutcome): void {
+    const pull = this.#pull;
+    if (pull === null) return;
+    this.#pull = null;
+    clearTimeout(pull.timer);
+    pull.settle(outcome);
+  }
+
+  #offend(reason: RejectionReason, detail: string): void {
+    if (this.state === 'closed') return;
+    this.#options.handlers.onOffence(this, reason, detail);
+    this.close(BYE_FOR[reason] ?? 'misbehaved');
+  }
+
+  /** MAC over the handshake of this very connection and the key of the side that sends it. */
+  #membershipOf(publicKey: Buffer): Buffer | null {
+    const { secretKey, connection } = this.#options;
+    return secretKey === null ? null : mac('membership', secretKey, connection.handshakeHash, publicKey);
+  }
+
+  #closed(): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    if (this.#handshakeTimer !== null) clearTimeout(this.#handshakeTimer);
+    this.#drained();
+    this.#settlePull({ kind: 'closed' });
+    this.#options.handlers.onClosed(this);
+  }
+}
+
+const BYE_FOR: Partial<Record<RejectionReason, ByeReason>> = {
+  incompatibleVersion: 'incompatibleVersion',
+  wrongSecret: 'wrongSecret',
+  mute: 'mute',
+  slowReader: 'mute',
+};

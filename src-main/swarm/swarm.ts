@@ -1,0 +1,395 @@
+/**
+ * The swarm as the engine sees it: share own groups, adopt other nodes' groups, see who is there. Wires identity, discovery,
+ * exchange, admission, feed and pool together and owns their life. Receives `verify`, `now`, `random` and `log` as functions;
+ * knows neither engine, store, policies nor tasks. Invariant: what `adopt` returns has been verified on this machine.
+ */
+import type { Group, PeerId, TaskRef } from '../types.ts';
+import { Admission, startKey } from './admission.ts';
+import type { Admitted, VerifyTexts } from './admission.ts';
+import { Bans } from './bans.ts';
+import { packBody } from './codec/body.ts';
+import type { BodyCompletion } from './codec/body.ts';
+import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
+import type { SignedRecord } from './codec/record.ts';
+import { hash, randomBytes, toHex } from './crypto.ts';
+import { Discovery, swarmTopic } from './discovery.ts';
+import type { Bootstrap } from './discovery.ts';
+import { Exchange } from './exchange.ts';
+import { Feed } from './feed.ts';
+import type { Identity } from './identity.ts';
+import { Ledger } from './ledger.ts';
+import type { PeerEntry } from './ledger.ts';
+import { DEFAULT_LIMITS, WIRE } from './limits.ts';
+import type { SwarmLimits } from './limits.ts';
+import { Members } from './members.ts';
+import { plainLabel } from './plain-text.ts';
+import { hasSpread, Pool } from './pool.ts';
+import { presenceOf, presenceText } from './presence.ts';
+import type { Presence } from './presence.ts';
+import { RecentMap } from './recent.ts';
+import type { RejectionReason } from './rejections.ts';
+import { RoundClock } from './round-clock.ts';
+
+export interface SwarmOptions {
+  /** Swarms of different names never meet. */
+  name: string;
+  /** Only nodes that know it can find and enter the swarm. */
+  secret?: string | undefined;
+  /** DHT nodes to start from; undefined: the public Holepunch DHT; `[]`: none. */
+  bootstrap?: readonly Bootstrap[] | undefined;
+  /** Address to bind, for example `127.0.0.1`; undefined: all. */
+  host?: string | undefined;
+  identity: Identity;
+  /** Asked at every `share`. */
+  policyName: () => string;
+  verify: VerifyTexts;
+  /** ms since epoch. */
+  now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  log: (level: 'debug' | 'info' | 'warn', message: string) => void;
+  limits?: Partial<SwarmLimits> | undefined;
+  /** Monotonic ms, for ages and rates; the default is the process's own clock. */
+  elapsed?: (() => number) | undefined;
+  /** `deliveredBy` handed it over; `group.origin` made it. */
+  onAdmitted?: ((group: Group, deliveredBy: PeerId) => void) | undefined;
+  onRejected?: ((deliveredBy: PeerId, reason: RejectionReason) => void) | undefined;
+  /** Something in `status()` or `peers()` changed; at most a few times a second. */
+  onChange?: (() => void) | undefined;
+}
+
+/** What `share` needs of a group. */
+export interface ShareableGroup {
+  task: TaskRef;
+  completions: readonly BodyCompletion[];
+}
+
+/** Structurally `SwarmSummary` of engine/api.ts, and a little more. */
+export interface SwarmStatus {
+  presence: Presence;
+  text: string;
+  name: string;
+  publicKey: PeerId;
+  peers: number;
+  groupsShared: number;
+  groupsAdopted: number;
+  groupsPooled: number;
+  /** By reason; `duplicateRecord` is left out: relaying makes duplicates, and nobody is at fault. */
+  rejected: Record<string, number>;
+  duplicates: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Members heard of through signed heads. */
+  membersKnown: number;
+  /** Records of others held for relaying. */
+  recordsHeld: number;
+  /** ms since epoch at which this identity was last seen running elsewhere; null if never. */
+  doubledIdentityAt: number | null;
+}
+
+export interface Swarm {
+  /** Record ids in the order of `groups`; null where a group is too large to share. Works offline too. */
+  share(groups: readonly ShareableGroup[], round: number): (string | null)[];
+  /** Asks neighbours now; resolves to the number of groups admitted. It also runs by itself. */
+  pull(): Promise<number>;
+  /** Up to `count` verified groups with a reward spread; they leave the pool. */
+  adopt(count: number): Group[];
+  status(): SwarmStatus;
+  /** Latest seen first. */
+  peers(): PeerEntry[];
+  suspend(): Promise<void>;
+  resume(): Promise<void>;
+  /** Idempotent, never rejects, bounded by `closeDeadlineMs` twice. */
+  close(): Promise<void>;
+}
+
+/** Resolves at once, with or without a network. Throws only on options that are wrong. */
+export function createSwarm(options: SwarmOptions): Promise<Swarm> {
+  const node = new SwarmNode(options);
+  node.start();
+  return Promise.resolve(node);
+}
+
+/** Key that a secret stands for; null without one. */
+export function secretKeyOf(secret: string | undefined): Buffer | null {
+  return secret === undefined || secret === '' ? null : hash('secretKey', Buffer.from(secret, 'utf8'));
+}
+
+const HOUSEKEEPING_MS = 2_000;
+const CHANGE_MS = 200;
+const LOG_AGAIN_MS = 60_000;
+
+class SwarmNode implements Swarm {
+  readonly #options: SwarmOptions;
+  readonly #elapsed: () => number;
+  readonly #limits: SwarmLimits;
+  readonly #instanceId = randomBytes(INSTANCE_ID_BYTES);
+  readonly #startedAt: number;
+  readonly #rounds: RoundClock;
+  readonly #pool: Pool;
+  readonly #feed: Feed;
+  readonly #admission: Admission;
+  readonly #members: Members;
+  readonly #ledger: Ledger;
+  readonly #exchange: Exchange;
+  readonly #discovery: Discovery;
+  readonly #loggedAtMs = new RecentMap<number>(512);
+  #rejected: Partial<Record<RejectionReason, number>> = {};
+  #counters = { shared: 0, adopted: 0, seq: 0, duplicates: 0 };
+  #doubledIdentityAt: number | null = null;
+  #suspended = false;
+  #joiningSinceMs: number;
+  #lastPresence: Presence = 'joining';
+  #housekeeping: NodeJS.Timeout | null = null;
+  #changeTimer: NodeJS.Timeout | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: SwarmOptions) {
+    this.#options = options;
+    this.#elapsed = options.elapsed ?? (() => performance.now());
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#startedAt = options.now();
+    this.#joiningSinceMs = this.#elapsed();
+    const { identity } = options;
+    const secretKey = secretKeyOf(options.secret);
+    const topic = swarmTopic(options.name, secretKey);
+    this.#rounds = new RoundClock(this.#limits.maxMembers * 2, this.#limits.maxRoundAge);
+    this.#pool = new Pool(this.#limits, this.#rounds);
+    this.#feed = new Feed(this.#limits, this.#rounds);
+    this.#members = new Members(this.#limits.maxMembers);
+    this.#ledger = new Ledger(this.#limits.maxPeerRows, options.now);
+    this.#admission = new Admission({
+      ownKey: identity.publicKey,
+      verify: options.verify,
+      rounds: this.#rounds,
+      seenRecords: this.#limits.seenRecords,
+      now: options.now,
+      onOwnRecord: (record) => this.#onOwnRecord(record),
+    });
+    this.#exchange = new Exchange({
+      ownKey: identity.publicKey,
+      instanceId: this.#instanceId,
+      topic,
+      secretKey,
+      limits: this.#limits,
+      elapsed: this.#elapsed,
+      random: options.random,
+      feed: this.#feed,
+      admission: this.#admission,
+      members: this.#members,
+      bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
+      onAdmitted: (admitted, from) => this.#onAdmitted(admitted, from),
+      onRefused: (peer, reason, detail) => this.#onRefused(peer, reason, detail),
+      onDoubledClaim: (peer) => this.#onDoubled(`peer ${peer.slice(0, 8)} says so`),
+      onChange: () => this.#changed(),
+    });
+    this.#discovery = new Discovery({
+      topics: [topic],
+      keyPair: identity.keyPair,
+      bootstrap: options.bootstrap,
+      host: options.host,
+      limits: this.#limits,
+      accepts: (peer, address) => this.#exchange.accepts(peer, address),
+      onConnection: (connection) => this.#exchange.connect(connection),
+      isConnected: () => this.#exchange.readyLinks().length > 0,
+      log: options.log,
+    });
+  }
+
+  start(): void {
+    this.#discovery.start();
+    this.#housekeeping = setInterval(() => this.#tidy(), HOUSEKEEPING_MS);
+  }
+
+  share(groups: readonly ShareableGroup[], round: number): (string | null)[] {
+    const ids = groups.map((group) => this.#shareOne(group, round));
+    const count = ids.filter((id) => id !== null).length;
+    this.#counters.shared += count;
+    const createdAt = this.#options.now();
+    const policy = policyHash(this.#policyName());
+    this.#members.note(signHead({ round, count, createdAt, policyHash: policy }, this.#options.identity.keyPair));
+    if (!this.#suspended) this.#exchange.announce();
+    this.#changed();
+    return ids;
+  }
+
+  pull(): Promise<number> {
+    return this.#suspended || this.#closing !== null ? Promise.resolve(0) : this.#exchange.pull();
+  }
+
+  adopt(count: number): Group[] {
+    this.#pool.expire(this.#elapsed());
+    const groups = this.#pool.sample(count, this.#options.random);
+    this.#counters.adopted += groups.length;
+    for (const group of groups) this.#ledger.touch(group.origin).groupsAdopted++;
+    if (groups.length > 0) this.#changed();
+    return groups;
+  }
+
+  status(): SwarmStatus {
+    const peers = this.#exchange.readyLinks().length;
+    const presence = this.#presence();
+    return {
+      presence,
+      text: presenceText(presence, peers),
+      name: this.#options.name,
+      publicKey: this.#options.identity.publicKey,
+      peers,
+      groupsShared: this.#counters.shared,
+      groupsAdopted: this.#counters.adopted,
+      groupsPooled: this.#pool.size,
+      rejected: { ...this.#rejected },
+      duplicates: this.#counters.duplicates,
+      ...this.#exchange.traffic,
+      membersKnown: this.#members.size,
+      recordsHeld: this.#feed.counts.held,
+      doubledIdentityAt: this.#doubledIdentityAt,
+    };
+  }
+
+  peers(): PeerEntry[] {
+    this.#updateRows();
+    return this.#ledger.rows();
+  }
+
+  async suspend(): Promise<void> {
+    if (this.#suspended) return;
+    this.#suspended = true;
+    this.#exchange.disconnect('leaving');
+    this.#changed();
+    await this.#discovery.suspend();
+  }
+
+  async resume(): Promise<void> {
+    if (!this.#suspended) return;
+    this.#suspended = false;
+    this.#joiningSinceMs = this.#elapsed();
+    this.#changed();
+    await this.#discovery.resume();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#housekeeping !== null) clearInterval(this.#housekeeping);
+    this.#updateRows();
+    this.#exchange.close();
+    await this.#discovery.close();
+    if (this.#changeTimer !== null) clearTimeout(this.#changeTimer);
+    this.#changeTimer = null;
+  }
+
+  #policyName(): string {
+    const name = Buffer.from(plainLabel(this.#options.policyName(), 48), 'utf8');
+    return name.byteLength <= WIRE.maxPolicyNameBytes ? name.toString('utf8') : name.toString('utf8').slice(0, 20);
+  }
+
+  #shareOne(group: ShareableGroup, round: number): string | null {
+    const body = { task: group.task, policyName: this.#policyName(), completions: [...group.completions] };
+    const packed = packBody(body);
+    if (!packed.ok) {
+      this.#options.log('debug', `a group of task ${group.task.generator} is too large to share`);
+      return null;
+    }
+    const { identity, now } = this.#options;
+    const fields = {
+      instanceId: this.#instanceId,
+      seq: this.#counters.seq++,
+      round,
+      createdAt: now(),
+      body: packed.value,
+    };
+    const record = signRecord(fields, identity.keyPair);
+    const start = startKey(identity.publicKey, this.#instanceId);
+    this.#rounds.note(start, round);
+    this.#admission.noteOwn(body);
+    const { id, bytes } = record;
+    this.#feed.addOwn({ id, origin: identity.publicKey, start, round, bytes, atMs: this.#elapsed() });
+    return id;
+  }
+
+  #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId): void {
+    const atMs = this.#elapsed();
+    this.#pool.add(group, start, atMs);
+    // A group without a spread teaches nobody anything: not worth another node's bytes.
+    if (hasSpread(group.completions.map((completion) => completion.reward)))
+      this.#feed.hold({ id: group.id, origin: group.origin, start, round: group.round, bytes: record.bytes, atMs });
+    this.#ledger.admitted(group, deliveredBy);
+    this.#options.onAdmitted?.(group, deliveredBy);
+  }
+
+  #onRefused(peer: PeerId, reason: RejectionReason, detail: string): void {
+    if (reason === 'duplicateRecord') {
+      this.#counters.duplicates++;
+      return;
+    }
+    this.#rejected[reason] = (this.#rejected[reason] ?? 0) + 1;
+    this.#ledger.refused(peer, reason);
+    this.#options.onRejected?.(peer, reason);
+    this.#changed();
+    const key = `${peer}/${reason}`;
+    const lastMs = this.#loggedAtMs.get(key);
+    if (lastMs !== undefined && this.#elapsed() - lastMs < LOG_AGAIN_MS) return;
+    this.#loggedAtMs.set(key, this.#elapsed());
+    this.#options.log(
+      'debug',
+      `refused from ${peer.slice(0, 8)}: ${reason}${detail === '' ? '' : ` (${plainLabel(detail, 160)})`}`,
+    );
+  }
+
+  /** Own records come back; one of another start made after this start was made by another process with this key. */
+  #onOwnRecord(record: SignedRecord): void {
+    const elsewhere = toHex(record.instanceId) !== toHex(this.#instanceId);
+    if (elsewhere && record.createdAt > this.#startedAt)
+      this.#onDoubled('a record signed with this key came from elsewhere');
+  }
+
+  #onDoubled(how: string): void {
+    const first = this.#doubledIdentityAt === null;
+    this.#doubledIdentityAt = this.#options.now();
+    if (!first) return;
+    const fix = 'Give each node a data folder, and with it an identity, of its own';
+    this.#options.log('warn', `This node’s identity is running twice (${how}). ${fix}.`);
+    this.#changed();
+  }
+
+  #presence(): Presence {
+    return presenceOf({
+      suspended: this.#suspended || this.#closing !== null,
+      peers: this.#exchange.readyLinks().length,
+      hasNetwork: this.#discovery.hasNetwork,
+      joiningMs: this.#elapsed() - this.#joiningSinceMs,
+    });
+  }
+
+  #updateRows(): void {
+    const ready = new Set<PeerId>();
+    for (const link of this.#exchange.readyLinks()) {
+      ready.add(link.peer);
+      const row = this.#ledger.touch(link.peer);
+      row.latencyMs = link.latencyMs;
+      Object.assign(row, this.#exchange.trafficOf(link));
+    }
+    this.#ledger.setConnected(ready);
+  }
+
+  #tidy(): void {
+    const nowMs = this.#elapsed();
+    const expired = this.#pool.expire(nowMs);
+    this.#feed.expire(nowMs);
+    const presence = this.#presence();
+    if (presence !== this.#lastPresence || expired > 0) this.#changed();
+    this.#lastPresence = presence;
+  }
+
+  #changed(): void {
+    if (this.#changeTimer !== null || this.#closing !== null || this.#options.onChange === undefined) return;
+    this.#changeTimer = setTimeout(() => {
+      this.#changeTimer = null;
+      this.#options.onChange?.();
+    }, CHANGE_MS);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The few members of the Holepunch packages that this folder uses; none of them ships types.
+ * Versions read: hyperswarm 4.17.2, hyperdht 6.34.0, protomux 3.12.1, compact-encoding 3.5.2, sodium-native 5.1.0.
+ */
+declare module 'sodium-native' {
+  export const crypto_sign_SEEDBYTES: number;
+  export const crypto_sign_PUBLICKEYBYTES: number;
+  export const crypto_sign_SECRETKEYBYTES: number;
+  export const crypto_sign_BYTES: number;
+  export function crypto_sign_seed_keypair(publicKey: Buffer, secretKey: Buffer, seed: Buffer): void;
+  export function crypto_sign_detached(signature: Buffer, message: Buffer, secretKey: Buffer): void;
+  export function crypto_sign_verify_detached(signature: Buffer, message: Buffer, publicKey: Buffer): boolean;
+  export function crypto_generichash_batch(output: Buffer, inputs: Buffer[], key?: Buffer): void;
+  export function randombytes_buf(output: Buffer): void;
+  export function sodium_memcmp(a: Buffer, b: Buffer): boolean;
+}
+
+declare module 'hyperdht' {
+  import type { EventEmitter } from 'node:events';
+  export interface DhtKeyPair {
+    publicKey: Buffer;
+    secretKey: Buffer;
+  }
+  export interface DhtAddress {
+    host: string;
+    port: number;
+  }
+  export interface DhtOptions {
+    bootstrap?: DhtAddress[];
+    host?: string;
+    port?: number;
+    ephemeral?: boolean;
+    firewalled?: boolean;
+    keyPair?: DhtKeyPair;
+  }
+  /** An encrypted, authenticated, message-framed duplex stream between two keys. */
+  export interface NoiseStream extends EventEmitter {
+    readonly publicKey: Buffer;
+    readonly remotePublicKey: Buffer;
+    readonly handshakeHash: Buffer;
+    readonly isInitiator: boolean;
+    readonly destroyed: boolean;
+    readonly rawStream: { remoteHost: string | null };
+    userData: unknown;
+    write(frame: Buffer): boolean;
+    end(): void;
+    pause(): void;
+    resume(): void;
+    destroy(error?: Error): void;
+  }
+  export default class HyperDHT {
+    constructor(options?: DhtOptions);
+    readonly online: boolean;
+    readonly nodes: { length: number };
+    connect(publicKey: Buffer, options?: { keyPair?: DhtKeyPair }): NoiseStream;
+    address(): DhtAddress | null;
+    fullyBootstrapped(): Promise<void>;
+    destroy(options?: { force?: boolean }): Promise<void>;
+  }
+}
+
+declare module 'hyperdht/testnet.js' {
+  import type HyperDHT from 'hyperdht';
+  import type { DhtAddress } from 'hyperdht';
+  export interface Testnet {
+    readonly nodes: HyperDHT[];
+    readonly bootstrap: DhtAddress[];
+    destroy(): Promise<void>;
+  }
+  export default function createTestnet(
+    size: number,
+    options?: { host?: string; port?: number; bootstrap?: DhtAddress[] },
+  ): Promise<Testnet>;
+}
+
+declare module 'hyperswarm' {
+  import type { EventEmitter } from 'node:events';
+  import type HyperDHT from 'hyperdht';
+  import type { DhtKeyPair, NoiseStream } from 'hyperdht';
+  export interface PeerInfo {
+    readonly publicKey: Buffer;
+    /** False stops this process from dialling the peer again. */
+    reconnect(again: boolean): void;
+  }
+  export interface TopicSession {
+    flushed(): Promise<boolean>;
+    refresh(): Promise<boolean>;
+    destroy(): Promise<void>;
+  }
+  export default class Hyperswarm extends EventEmitter {
+    constructor(options: { keyPair: DhtKeyPair; dht: HyperDHT; maxPeers: number; maxParallel?: number });
+    readonly dht: HyperDHT;
+    readonly server: { refresh(): void };
+    readonly connections: Set<NoiseStream>;
+    on(event: 'connection', listener: (connection: NoiseStream, info: PeerInfo) => void): this;
+    on(event: 'update', listener: () => void): this;
+    join(topic: Buffer, options: { server: boolean; client: boolean }): TopicSession;
+    suspend(): Promise<void>;
+    resume(): Promise<void>;
+    destroy(options?: { force?: boolean }): Promise<void>;
+  }
+}
+
+declare module 'protomux' {
+  import type { EventEmitter } from 'node:events';
+  export interface MuxStream extends EventEmitter {
+    userData: unknown;
+    readonly destroyed: boolean;
+    write(frame: Buffer): boolean;
+    end(): void;
+    pause(): void;
+    resume(): void;
+    destroy(error?: Error): void;
+  }
+  export interface MuxMessage {
+    /** False when the stream asks to wait for `ondrain`. */
+    send(payload: Buffer): boolean;
+  }
+  export interface MuxChannel {
+    readonly opened: boolean;
+    readonly closed: boolean;
+    addMessage(options: { encoding: unknown; autoBatch: boolean; onmessage: (payload: Buffer) => void }): MuxMessage;
+    open(): void;
+    close(): void;
+  }
+  export default class Protomux {
+    constructor(stream: MuxStream);
+    createChannel(options: {
+      protocol: string;
+      id: Buffer;
+      onopen: () => void;
+      onclose: () => void;
+      ondrain: () => void;
+    }): MuxChannel | null;
+    destroy(error?: Error): void;
+  }
+}
+
+declare module 'compact-encoding' {
+  /** Length is that of the frame; bytes are passed through as they are. */
+  export const raw: unknown;
+}
