@@ -5,10 +5,10 @@
  */
 import type { GraphBuilder } from './builder.ts';
 import type { NodeOf, OpName, Value } from './ops.ts';
-import { broadcastAxes, sameShape } from './shape.ts';
+import { broadcastAxes, sameShape, swapLastTwo } from './shape.ts';
 
-/** `grads[i]` belongs to `node.outputs[i]`; null where nothing downstream used it. The first is never null. */
-type Gradient<K extends OpName> = (b: GraphBuilder, node: NodeOf<K>, dy: Value, grads: readonly (Value | null)[]) => (Value | null)[];
+/** `dy` is the gradient of the first output; backward.ts refuses one for any other. */
+type Gradient<K extends OpName> = (b: GraphBuilder, node: NodeOf<K>, dy: Value) => (Value | null)[];
 
 /** Sums a gradient over the axes along which `x` was repeated. */
 function unbroadcast(b: GraphBuilder, grad: Value, x: Value): Value {
@@ -41,13 +41,15 @@ function winner(firstLoses: (b: GraphBuilder, x: Value, y: Value) => Value) {
 function matmulGradient(b: GraphBuilder, node: NodeOf<'matmul'>, dy: Value): Value[] {
   const [a, w] = [node.inputs[0]!, node.inputs[1]!];
   const { transA, transB, alpha } = node.attrs;
-  if (transA && w.shape.length === 2 && a.shape.length > 2) throw new Error('matmul gradient: transA with a shared 2-D operand');
-  const da = transA
-    ? b.matmul(w, dy, { transA: transB, transB: true, alpha })
-    : b.matmul(dy, w, { transB: !transB, alpha });
-  if (w.shape.length === 2 && a.shape.length > 2) {
+  const shared = w.shape.length === 2 && a.shape.length > 2;
+  const upright = (x: Value): Value => (transA ? b.transpose(x, swapLastTwo(x.shape.length)) : x);
+  const da =
+    transA && !shared
+      ? b.matmul(w, dy, { transA: transB, transB: true, alpha })
+      : upright(b.matmul(dy, w, { transB: !transB, alpha }));
+  if (shared) {
     // One weight for all leading axes: [..,M,K] -> [rows,K], so that its gradient is one product.
-    const rowsA = b.reshape(a, ['rows', a.shape.at(-1)!]);
+    const rowsA = b.reshape(upright(a), ['rows', w.shape[transB ? 1 : 0]!]);
     const rowsDy = b.reshape(dy, ['rows', dy.shape.at(-1)!]);
     const dw = transB ? b.matmul(rowsDy, rowsA, { transA: true, alpha }) : b.matmul(rowsA, rowsDy, { transA: true, alpha });
     return [da, dw];

@@ -6,6 +6,7 @@
 import type { GraphBuilder } from './builder.ts';
 import { reshapeTarget, type Node, type NodeOf, type OpName, type Value } from './ops.ts';
 import { encodeModel, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './proto.ts';
+import { swapLastTwo } from './shape.ts';
 
 /** `cpu` serves every provider that lets nodes fall back to the CPU without harm. */
 export type Lowering = 'cpu' | 'webgpu';
@@ -13,6 +14,7 @@ export type Lowering = 'cpu' | 'webgpu';
 type Attributes = Readonly<Record<string, OnnxAttribute>>;
 const MICROSOFT = 'com.microsoft';
 
+/** Names of its own start with %, so that none meets the name of a graph's value. */
 class Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
@@ -21,18 +23,18 @@ class Emitter {
 
   /** Adds an ONNX node with one output; returns the output's name. */
   emit(opType: string, inputs: readonly string[], attributes: Attributes = {}, domain = '', output?: string): string {
-    const name = output ?? `t${this.next++}`;
+    const name = output ?? `%${this.next++}`;
     this.nodes.push({ opType, domain, inputs, outputs: [name], attributes });
     return name;
   }
   int64(...values: number[]): string {
-    return this.constant(`i64_${values.join('_')}`, { dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
+    return this.constant(`%i64_${values.join('_')}`, { dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
   }
   float(value: number): string {
-    return this.constant(`f32_${value}`, { dtype: 'float32', dims: [], data: Float32Array.of(value) });
+    return this.constant(`%f32_${value}`, { dtype: 'float32', dims: [], data: Float32Array.of(value) });
   }
   iota(count: number): string {
-    return this.constant(`iota_${count}`, { dtype: 'int32', dims: [count], data: Int32Array.from({ length: count }, (_, i) => i) });
+    return this.constant(`%iota_${count}`, { dtype: 'int32', dims: [count], data: Int32Array.from({ length: count }, (_, i) => i) });
   }
   private constant(name: string, tensor: Omit<OnnxTensor, 'name'>): string {
     const known = this.constants.get(name);
@@ -58,12 +60,6 @@ const toFloat: Attributes = { to: { int: 1 } };
 function oneHot(e: Emitter, ids: string, depth: number, output?: string): string {
   const column = e.emit('Unsqueeze', [ids, e.int64(-1)]);
   return e.emit('Cast', [e.emit('Equal', [column, e.iota(depth)])], toFloat, '', output);
-}
-
-function swapLastTwo(rank: number): Attributes {
-  const perm = Array.from({ length: rank }, (_, i) => i);
-  [perm[rank - 1], perm[rank - 2]] = [rank - 2, rank - 1];
-  return { perm: { ints: perm } };
 }
 
 const common: LoweringTable = {
@@ -156,8 +152,8 @@ const webgpuRows: Partial<LoweringTable> = {
       e.emit('Gemm', inputs, attributes, '', outputs[0]);
       return;
     }
-    const left = transA ? e.emit('Transpose', [inputs[0]!], swapLastTwo(a.shape.length)) : inputs[0]!;
-    const right = transB ? e.emit('Transpose', [inputs[1]!], swapLastTwo(b.shape.length)) : inputs[1]!;
+    const left = transA ? e.emit('Transpose', [inputs[0]!], { perm: { ints: swapLastTwo(a.shape.length) } }) : inputs[0]!;
+    const right = transB ? e.emit('Transpose', [inputs[1]!], { perm: { ints: swapLastTwo(b.shape.length) } }) : inputs[1]!;
     if (alpha === 1) e.emit('MatMul', [left, right], {}, '', outputs[0]);
     else e.emit('Mul', [e.emit('MatMul', [left, right]), e.float(alpha)], {}, '', outputs[0]);
   },

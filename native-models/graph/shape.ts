@@ -56,3 +56,8 @@ export function elementCount(shape: Shape): number {
   }
   return count;
 }
+
+/** The permutation that transposes the last two axes. */
+export function swapLastTwo(rank: number): number[] {
+  return Array.from({ length: rank }, (_, i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+}
