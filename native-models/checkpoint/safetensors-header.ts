@@ -103,18 +103,25 @@ function parseJson(json: Uint8Array, file: string): Record<string, unknown> {
     throw new SafetensorsError(code, file, null, detail, cause);
   };
   if (json[0] !== 0x7b) fail('notJson', 'The header does not start with "{"');
-  let value: unknown;
-  let text = '';
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
-    value = JSON.parse(text);
-  } catch (cause) {
-    return fail('notJson', 'The header is not JSON', cause);
-  }
+  const [text, value] = attempt(
+    () => {
+      const decoded = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
+      return [decoded, JSON.parse(decoded) as unknown];
+    },
+    (cause) => fail('notJson', 'The header is not JSON', cause),
+  );
   const duplicate = firstDuplicateKey(text);
   if (duplicate !== null)
     throw new SafetensorsError('duplicateName', file, duplicate, 'A name occurs twice in the header');
   return isObject(value) ? value : fail('badHeader', 'The header is no object');
+}
+
+function attempt<T>(run: () => T, onError: (cause: unknown) => never): T {
+  try {
+    return run();
+  } catch (cause) {
+    return onError(cause);
+  }
 }
 
 /** JSON.parse keeps the last of equal keys without a word. `text` must be valid JSON. Linear, whatever the text. */
