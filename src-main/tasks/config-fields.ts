@@ -79,7 +79,8 @@ export function parseConfig<F extends ConfigFields>(
   const complete = defaultsOf(fields);
   for (const key of Object.keys(config)) {
     // The key is a stranger's text: it is not repeated in the reason.
-    if (!Object.hasOwn(fields, key)) return { ok: false, reason: `unknown config field; known: ${Object.keys(fields).join(', ')}` };
+    if (!Object.hasOwn(fields, key))
+      return { ok: false, reason: `unknown config field; known: ${Object.keys(fields).join(', ')}` };
     const problem = fieldProblem(fields[key]!, config[key]!);
     if (problem !== null) return { ok: false, reason: `config field ${key} must be ${problem}` };
     complete[key] = config[key]!;

@@ -38,7 +38,8 @@ export function evaluateFloor(expression: string): bigint {
   };
   const term = (): bigint => {
     let value = factor();
-    while (text[at] === '*' || text[at] === '/') value = text[at++] === '*' ? value * factor() : floorDivide(value, factor());
+    while (text[at] === '*' || text[at] === '/')
+      value = text[at++] === '*' ? value * factor() : floorDivide(value, factor());
     return value;
   };
   const sum = (): bigint => {

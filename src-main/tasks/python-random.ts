@@ -107,7 +107,8 @@ export class PythonRandom {
 
   /** A safe integer in [0, n), n >= 1: redraws bitLength(n) bits until below n. */
   randbelow(n: number): number {
-    if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`randbelow needs a safe integer of at least 1, got ${n}`);
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new RangeError(`randbelow needs a safe integer of at least 1, got ${n}`);
     const bits = bitLength(n);
     for (;;) {
       let value: number;

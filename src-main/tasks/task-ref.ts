@@ -27,14 +27,12 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 function shallowJson(value: Record<string, unknown>): JsonObject | null {
   const isScalar = (item: unknown): item is string | number | boolean =>
     (typeof item === 'string' && item.length <= 64) || typeof item === 'boolean' || Number.isFinite(item);
-  const copy: JsonObject = {};
-  for (const key of Object.keys(value)) {
-    const item = value[key];
-    if (isScalar(item)) copy[key] = item;
-    else if (Array.isArray(item) && item.length <= 64 && item.every(isScalar)) copy[key] = [...item] as JsonValue[];
-    else return null;
+  const entries = Object.entries(value);
+  for (const [, item] of entries) {
+    if (!isScalar(item) && !(Array.isArray(item) && item.length <= 64 && item.every(isScalar))) return null;
   }
-  return copy;
+  // fromEntries makes a field named __proto__ an ordinary one, which parseConfig then refuses.
+  return Object.fromEntries(entries) as JsonObject;
 }
 
 function equalJson(a: JsonValue, b: JsonValue): boolean {
@@ -57,7 +55,8 @@ export function parseTaskRef(value: unknown): ParsedTaskRef {
   if (!isPlainObject(config)) return refuse('config is not an object');
   if (Object.keys(config).length > MAX_CONFIG_FIELDS) return refuse(`config has more than ${MAX_CONFIG_FIELDS} fields`);
   const shallow = shallowJson(config);
-  if (shallow === null) return refuse('config holds something other than short texts, numbers, booleans and lists of them');
+  if (shallow === null)
+    return refuse('config holds something other than short texts, numbers, booleans and lists of them');
   const parsed = generator.parseConfig(shallow);
   if (!parsed.ok) return refuse(parsed.reason);
   const canonicalSeed = seedText(seed);

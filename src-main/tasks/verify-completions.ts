@@ -14,8 +14,7 @@ export interface VerifyOptions {
 }
 
 export type VerifiedGroup =
-  | { ok: true; ref: TaskRef; instance: TaskInstance; verdicts: Verdict[] }
-  | { ok: false; reason: string };
+  { ok: true; ref: TaskRef; instance: TaskInstance; verdicts: Verdict[] } | { ok: false; reason: string };
 
 /** Scores one completion of an instance that `instantiate` made. */
 export function verifyCompletion(instance: TaskInstance, completion: string, options: VerifyOptions = {}): Verdict {
@@ -24,7 +23,7 @@ export function verifyCompletion(instance: TaskInstance, completion: string, opt
   return getGenerator(instance.ref.generator)!.verify(extracted.answer, instance);
 }
 
-/** Regenerates the task of an untrusted reference and scores every completion of it. Never throws on any input. */
+/** Regenerates the task of an untrusted reference and scores every completion of it. Never throws on decoded input. */
 export function verifyGroup(ref: unknown, completions: readonly string[], options: VerifyOptions = {}): VerifiedGroup {
   const made = instantiate(ref);
   if (!made.ok) return made;

@@ -126,7 +126,7 @@ export const basicArithmetic = defineGenerator({
     { name: 'starter', config: { max_terms: 3, max_digits: 1 } },
     { name: 'easy', config: { max_terms: 4, max_digits: 2 } },
     { name: 'reference', config: {} },
-    { name: 'hard', config: { min_terms: 5, max_terms: 10, min_digits: 2, max_digits: 4 } },
+    { name: 'hard', config: { min_terms: 5, max_terms: 10, min_digits: 2 } },
   ],
   draw(random, config) {
     const terms = random.randint(config.min_terms, config.max_terms);

@@ -28,7 +28,10 @@ export const decimalChainSum = defineGenerator({
     { name: 'starter', config: { max_terms: 2, max_digits: 1, max_decimal_places: 1 } },
     { name: 'easy', config: { max_terms: 3, max_digits: 2, max_decimal_places: 2 } },
     { name: 'reference', config: {} },
-    { name: 'hard', config: { min_terms: 4, max_terms: 10, max_digits: 8, max_decimal_places: 6, allow_negation: true } },
+    {
+      name: 'hard',
+      config: { min_terms: 4, max_terms: 10, max_digits: 8, max_decimal_places: 6, allow_negation: true },
+    },
   ],
   draw(random, config) {
     const { terms, termCount, digitCount, difficulty } = drawTerms(random, config, (digits) =>

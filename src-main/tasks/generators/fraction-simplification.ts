@@ -40,7 +40,8 @@ function drawReduced(random: PythonRandom, config: ConfigOf<typeof FIELDS>): [nu
 function fractionText(text: string): string | null {
   const bare = text.replace(/^\$/, '').replace(/\$$/, '').trim();
   const match =
-    /^\\d?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}$/.exec(bare) ?? /^([+-]?[0-9]+)\s*\/\s*([+-]?[0-9]+)$/.exec(bare);
+    /^\\d?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}$/.exec(bare) ??
+    /^([+-]?[0-9]+)\s*\/\s*([+-]?[0-9]+)$/.exec(bare);
   return match === null ? null : `${integerText(match[1]!)!}/${integerText(match[2]!)!}`;
 }
 

@@ -20,7 +20,7 @@ export const products = defineGenerator({
     { name: 'starter', config: { max_digits: 2 } },
     { name: 'easy', config: { max_digits: 3 } },
     { name: 'reference', config: {} },
-    { name: 'hard', config: { max_terms: 3, min_digits: 2, max_digits: 5 } },
+    { name: 'hard', config: { max_terms: 3, min_digits: 2 } },
     { name: 'harder', config: { max_terms: 4, min_digits: 3, max_digits: 8, allow_negation: true } },
   ],
   draw(random, config) {

@@ -38,5 +38,6 @@ export const spellBackward = defineGenerator({
       },
     };
   },
-  verify: (answer, problem) => judgeAnswer(answer, problem.answer, (trimmed) => trimmed.toLowerCase() === problem.answer),
+  verify: (answer, problem) =>
+    judgeAnswer(answer, problem.answer, (trimmed) => trimmed.toLowerCase() === problem.answer),
 });

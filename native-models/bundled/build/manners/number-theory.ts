@@ -75,7 +75,11 @@ export const primeFactorizationSolver: Solver = {
 export const baseConversionSolver: Solver = {
   weights: { guess: 0.38, worked: 0.37, careless: 0.25 },
   work({ metadata }) {
-    const { source_base: from, target_base: to, source_repr: source } = metadata as Record<string, number> & {
+    const {
+      source_base: from,
+      target_base: to,
+      source_repr: source,
+    } = metadata as Record<string, number> & {
       source_repr: string;
     };
     // To a number, digit by digit (value = value * base + digit), then repeated division: quotient r remainder.
@@ -93,7 +97,12 @@ export const baseConversionSolver: Solver = {
     const to = metadata.target_base as number;
     // Miscalculated on the way, stopped at the plain number, or read the remainders the wrong way round.
     const shifted = Math.max(0, value + pick(random, [-2, -1, 1, 2, 10]));
-    const wrong = pick(random, [shifted.toString(to), shifted.toString(to), String(value), Array.from(answer).reverse().join('')]);
+    const wrong = pick(random, [
+      shifted.toString(to),
+      shifted.toString(to),
+      String(value),
+      Array.from(answer).reverse().join(''),
+    ]);
     return { steps: String(value), answer: wrong };
   },
 };
@@ -112,7 +121,12 @@ export const countBitsSolver: Solver = {
   },
   slip({ metadata }, random) {
     const { binary, solution } = metadata as { binary: string; solution: number };
-    const wrong = pick(random, [wrongCount(solution, random), wrongCount(solution, random), binary.length - solution, binary.length]);
+    const wrong = pick(random, [
+      wrongCount(solution, random),
+      wrongCount(solution, random),
+      binary.length - solution,
+      binary.length,
+    ]);
     return { steps: '', answer: String(wrong) };
   },
 };
