@@ -1,0 +1,69 @@
+/**
+ * Everything that the node process and the compute process say to each other, as types. Calls are answered one after the
+ * other in the order they came; controls act at once, between two runs of a session.
+ */
+import type { GenerateOptions, Generated } from './generate.ts';
+import type { TrainRow } from './batch.ts';
+import type { GradientSum, UpdateResult } from './policy-runtime.ts';
+import type { AdamWOptions } from '../optim/adamw.ts';
+import type { PolicyConfig } from '../policy/policy-config.ts';
+import type { ProviderName } from './provider.ts';
+
+/** JSON that the node keeps beside the weights in a checkpoint: its round, counters, pool position. */
+export type CheckpointState = Record<string, unknown>;
+
+export interface OpenedPolicy {
+  name: string;
+  config: PolicyConfig;
+  parameters: number;
+  /** Optimiser steps since the base policy. */
+  version: number;
+  provider: ProviderName;
+  /** State of the checkpoint that was resumed; null when training starts from the base policy. */
+  state: CheckpointState | null;
+  /** Checkpoints that could not be read, and why; they were passed over. */
+  passedOver: string[];
+}
+
+export interface ComputeCalls {
+  open: {
+    args: { policyDirectory: string; checkpointDirectory: string | null; provider: ProviderName; threads: number };
+    result: OpenedPolicy;
+  };
+  /** `model`: ModelProto bytes of a gradient graph lowered for the provider. */
+  defineObjective: { args: { name: string; model: Uint8Array }; result: null };
+  generate: { args: { prompts: number[][]; options: GenerateOptions }; result: Generated };
+  /** Log-probs of each row's completion tokens. */
+  score: { args: { rows: { tokens: number[]; promptLength: number }[]; maxTokens: number }; result: number[][] };
+  accumulate: { args: { objective: string; rows: TrainRow[]; maxTokens: number }; result: GradientSum };
+  update: { args: { optimizer: AdamWOptions; maxGradientNorm: number }; result: UpdateResult & { version: number } };
+  dropGradient: { args: null; result: null };
+  /** Writes weights, optimiser and `state` as one atomic checkpoint. */
+  save: { args: { state: CheckpointState }; result: { bytes: number } };
+  /** Writes the trained policy as a Hugging Face folder. */
+  exportPolicy: { args: { directory: string }; result: null };
+}
+export type ComputeCallName = keyof ComputeCalls;
+
+/** hold: wait before the next run of a session until release. cancel: the running call fails with code `cancelled`. */
+export type ComputeControl = 'hold' | 'release' | 'cancel';
+
+/** An error as data: classes do not survive the process border. */
+export interface ComputeFault {
+  code: string;
+  message: string;
+  fix: string;
+}
+
+export type ToCompute =
+  | { [K in ComputeCallName]: { kind: 'call'; id: number; call: K; args: ComputeCalls[K]['args'] } }[ComputeCallName]
+  | { kind: 'control'; control: ComputeControl };
+
+export type FromCompute =
+  | { kind: 'ready' }
+  | { kind: 'result'; id: number; result: unknown }
+  | { kind: 'fault'; id: number; fault: ComputeFault }
+  /** Tokens sampled so far by the running `generate`. */
+  | { kind: 'progress'; id: number; done: number }
+  /** True once the process really waits. */
+  | { kind: 'held'; held: boolean };

@@ -1,0 +1,160 @@
+/**
+ * The compute side of the protocol: one call after the other, controls in between. Knows nothing of how messages travel
+ * (compute-process.ts) nor of rewards and rounds.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpoint-store.ts';
+import { loadPolicyFolder, savePolicyFolder } from '../policy/load-policy.ts';
+import { generate } from './generate.ts';
+import { PolicyRuntime } from './policy-runtime.ts';
+import type { CheckpointState, ComputeCallName, ComputeCalls, ComputeFault, FromCompute, OpenedPolicy, ToCompute } from './compute-protocol.ts';
+
+/** Raised inside a call that a `cancel` control ended. */
+class CancelledError extends Error {
+  readonly code = 'cancelled';
+}
+
+/** Bumped when the layout of a checkpoint's tensors or state changes. */
+const CHECKPOINT_VERSION = 1;
+const CHECKPOINTS_KEPT = 2;
+const PROGRESS_INTERVAL_MS = 200;
+
+type Handlers = { [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']> };
+
+export class ComputeServer {
+  private readonly post: (message: FromCompute) => void;
+  private policy: PolicyRuntime | null = null;
+  private policyDirectory = '';
+  private store: CheckpointStore | null = null;
+  private queue: Promise<void> = Promise.resolve();
+  private held = false;
+  private cancelled = false;
+  private wake: (() => void) | null = null;
+
+  constructor(post: (message: FromCompute) => void) {
+    this.post = post;
+  }
+
+  receive(message: ToCompute): void {
+    if (message.kind === 'control') {
+      if (message.control === 'cancel') this.cancelled = true;
+      else this.held = message.control === 'hold';
+      this.wake?.();
+      return;
+    }
+    this.queue = this.queue.then(() => this.answer(message));
+  }
+
+  private async answer({ id, call, args }: Extract<ToCompute, { kind: 'call' }>): Promise<void> {
+    this.cancelled = false;
+    try {
+      const handle = this.handlers[call] as (args: unknown, id: number) => Promise<unknown>;
+      this.post({ kind: 'result', id, result: await handle(args, id) });
+    } catch (error) {
+      this.post({ kind: 'fault', id, fault: faultOf(error) });
+    }
+  }
+
+  /** Lets messages in, waits while held, throws when cancelled. Between two runs of a session. */
+  private readonly checkpoint = async (): Promise<void> => {
+    await nextTurn();
+    if (this.held) {
+      this.post({ kind: 'held', held: true });
+      while (this.held && !this.cancelled) await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = null;
+      this.post({ kind: 'held', held: false });
+    }
+    if (this.cancelled) throw new CancelledError('The call was cancelled');
+  };
+
+  private opened(): PolicyRuntime {
+    if (!this.policy) throw new Error('No policy is open');
+    return this.policy;
+  }
+
+  private readonly handlers: Handlers = {
+    open: (args) => this.open(args),
+    defineObjective: async ({ name, model }) => {
+      await this.opened().defineGradient(name, model);
+      return null;
+    },
+    generate: async ({ prompts, options }, id) => {
+      let reportedAt = 0;
+      return generate(this.opened(), prompts, options, this.checkpoint, (done) => {
+        if (performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
+        reportedAt = performance.now();
+        this.post({ kind: 'progress', id, done });
+      });
+    },
+    score: ({ rows, maxTokens }) => this.opened().score(rows, maxTokens, this.checkpoint),
+    accumulate: ({ objective, rows, maxTokens }) => this.opened().accumulate(objective, rows, maxTokens, this.checkpoint),
+    update: async ({ optimizer, maxGradientNorm }) => {
+      await this.checkpoint();
+      const result = this.opened().update(optimizer, maxGradientNorm);
+      return { ...result, version: this.opened().optimizer.step };
+    },
+    dropGradient: async () => {
+      this.opened().dropGradient();
+      return Promise.resolve(null);
+    },
+    save: ({ state }) => this.save(state),
+    exportPolicy: async ({ directory }) => {
+      const { config, weights } = this.opened();
+      await savePolicyFolder(directory, { config, weights, dtype: 'float16', tokenizerFrom: this.policyDirectory });
+      return null;
+    },
+  };
+
+  private async open(args: ComputeCalls['open']['args']): Promise<OpenedPolicy> {
+    await this.policy?.close();
+    const { config, weights, tokenizer, name } = await loadPolicyFolder(args.policyDirectory);
+    const policy = new PolicyRuntime({ config, weights, provider: args.provider, threads: args.threads, padId: tokenizer.padId ?? config.eosTokenId });
+    this.policy = policy;
+    this.policyDirectory = args.policyDirectory;
+    this.store = args.checkpointDirectory === null ? null : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT });
+    const resumed = await this.resume(policy);
+    return { name, config, parameters: weights.length, version: policy.optimizer.step, provider: args.provider, ...resumed };
+  }
+
+  private async resume(policy: PolicyRuntime): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
+    const latest = (await this.store?.loadLatest()) ?? null;
+    if (!latest) return { state: null, passedOver: [] };
+    const passedOver = latest.damaged.map(({ path, reason }) => `${path}: ${reason}`);
+    if (!latest.checkpoint) return { state: null, passedOver };
+    const { state, tensors } = latest.checkpoint;
+    const parts = { weights: policy.weights, 'adamw.m': policy.optimizer.m, 'adamw.v': policy.optimizer.v };
+    for (const [key, target] of Object.entries(parts)) {
+      const saved = tensors[key]?.data;
+      if (saved?.length !== target.length) {
+        throw Object.assign(new Error(`The checkpoint holds ${saved?.length ?? 0} numbers for ${key}, this policy has ${target.length}: it belongs to another policy`), {
+          code: 'checkpointForeign',
+          fix: 'Start with the policy the data folder was made with, or give another data folder with --data.',
+        });
+      }
+      target.set(saved);
+    }
+    policy.optimizer.step = Number(state.optimizerStep);
+    return { state: state.node as CheckpointState, passedOver };
+  }
+
+  private async save(node: CheckpointState): Promise<{ bytes: number }> {
+    const { weights, optimizer } = this.opened();
+    if (!this.store) throw new Error('Opened without a checkpoint folder');
+    const shape = [weights.length];
+    await this.store.save({
+      version: CHECKPOINT_VERSION,
+      state: { optimizerStep: optimizer.step, node: node as never },
+      tensors: { weights: { shape, data: weights }, 'adamw.m': { shape, data: optimizer.m }, 'adamw.v': { shape, data: optimizer.v } },
+    });
+    return { bytes: weights.byteLength * 3 };
+  }
+}
+
+function faultOf(error: unknown): ComputeFault {
+  const { code, fix, message } = error as { code?: unknown; fix?: unknown; message?: unknown };
+  return {
+    code: typeof code === 'string' ? code : 'computeFailed',
+    message: typeof message === 'string' ? message : String(error),
+    fix: typeof fix === 'string' ? fix : 'Look at the log; if it happens again, run `waggle doctor`.',
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Keeps one compute process with the policy opened: starts it, does logged training again after a crash, restarts it with
+ * back-off and says why. The engine tells it to hold, release or end. Knows nothing of rounds beyond the redo log's entries.
+ *
+ * Back-off: 1, 2, 4 .. 60 s; a finished round sets it back. After three deaths in a row on a GPU the CPU takes over.
+ */
+import { ComputeHost, type ComputeError, type ComputeExit, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
+import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
+import type { ProviderName } from '../../native-models/runtime/provider.ts';
+import { loweringFor } from '../../native-models/runtime/provider.ts';
+import { lowerGraph } from '../../native-models/graph/lower.ts';
+import { gradientGraph } from '../../native-models/policy/graphs.ts';
+import type { Logger } from '../base/log.ts';
+import type { Objective } from '../objective/objective.ts';
+
+export interface ComputeSupervisorOptions {
+  spawn: SpawnCompute;
+  policyDirectory: string;
+  checkpointDirectory: string;
+  threads: number;
+  /** Chosen by the provider trial; asked at every start. */
+  provider: () => Promise<ProviderName>;
+  objectives: readonly Objective[];
+  log: Logger;
+  /** The process died although nobody ended it. */
+  onDied: (exit: ComputeExit) => void;
+}
+
+const FIRST_RETRY_MS = 1000;
+const MAX_RETRY_MS = 60_000;
+const DEATHS_BEFORE_CPU = 3;
+
+export class ComputeSupervisor {
+  private readonly options: ComputeSupervisorOptions;
+  private host: ComputeHost | null = null;
+  private ending = false;
+  private deaths = 0;
+  /** Restarts since this node was started. */
+  restarts = 0;
+  provider: ProviderName | null = null;
+
+  constructor(options: ComputeSupervisorOptions) {
+    this.options = options;
+  }
+
+  get pid(): number | null {
+    return this.host?.pid ?? null;
+  }
+
+  /** Deaths in a row, and the wait before the next try. */
+  get retry(): { attempt: number; retryInMs: number } {
+    return { attempt: this.deaths, retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.deaths - 1)) };
+  }
+
+  /**
+   * Starts a process and opens the policy in it.
+   * @throws ComputeError where the policy or the checkpoint is at fault (restarting would not help), ComputeDiedError where it crashed.
+   */
+  async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
+    const { log, objectives, policyDirectory, checkpointDirectory, threads } = this.options;
+    const wanted = await this.options.provider();
+    const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
+    if (provider !== wanted) log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
+    this.ending = false;
+    const host = new ComputeHost(this.options.spawn);
+    this.host = host;
+    void host.exited.then((exit) => this.onExit(host, exit));
+    try {
+      const opened = await host.call('open', { policyDirectory, checkpointDirectory, provider, threads });
+      for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
+      const names = new Set<string>();
+      for (const { name, loss } of objectives) {
+        if (names.has(name)) continue;
+        names.add(name);
+        const model = lowerGraph(gradientGraph(opened.config, loss), loweringFor(provider), name);
+        await host.call('defineObjective', { name, model });
+      }
+      this.provider = provider;
+      return { host, opened };
+    } catch (error) {
+      if ((error as ComputeError).code !== 'computeDied') await this.stop();
+      throw error;
+    }
+  }
+
+  /** A round came through: what died before is forgiven. */
+  worked(): void {
+    this.deaths = 0;
+  }
+
+  hold(): void {
+    this.host?.control('hold');
+  }
+  release(): void {
+    this.host?.control('release');
+  }
+  /** Ends the call in progress; it fails with code `cancelled`. */
+  cancel(): void {
+    this.host?.control('cancel');
+  }
+
+  /** Ends the process; nobody is told that it died. */
+  async stop(): Promise<void> {
+    this.ending = true;
+    await this.host?.close();
+    this.host = null;
+  }
+
+  private onExit(host: ComputeHost, exit: ComputeExit): void {
+    if (this.host !== host) return;
+    this.host = null;
+    if (this.ending) return;
+    this.deaths++;
+    this.restarts++;
+    this.options.onDied(exit);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * One round, the whole of what Waggle is for:
+ *
+ *     task -> prompt -> generate -> verify -> share | admit -> sample -> objective -> step -> record
+ *
+ * Each stage is one call below, in this order. The loop does not know how tokens are computed (native-models), how records
+ * travel (swarm) or who watches (API). It holds no state between rounds: all of it is in `RoundParts`.
+ * Invariant: a round leaves a trace only at its end, in `commit`; interrupted before, it never happened.
+ */
+import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import { createRandom } from '../base/random.ts';
+import type { Config } from '../config.ts';
+import type { Objective } from '../objective/objective.ts';
+import { generateRollouts, promptTokens, verifyRollouts, type OwnGroup, type PolicyText } from '../rollout/rollout.ts';
+import { instantiate } from '../tasks/task-ref.ts';
+import type { TaskInstance } from '../tasks/task.ts';
+import { peerTokenGroup, type TokenGroup } from '../train/rows.ts';
+import { executePlan, planTraining, type TrainOutcome, type TrainPlan } from '../train/train-round.ts';
+import { sampleOwnGroups } from '../train/training-set.ts';
+import type { Group } from '../types.ts';
+import type { RoundStage } from './api.ts';
+
+export interface SwarmPort {
+  /** Record ids, null where a group was too large to share. */
+  share(groups: readonly OwnGroup[], round: number): (string | null)[];
+  /** Verified groups with a spread of rewards. */
+  adopt(count: number): Group[];
+}
+
+export interface RoundParts {
+  config: Config;
+  /** What all random choices of a round start from, with the round's number. */
+  seed: string;
+  compute: ComputeHost;
+  policy: PolicyText & { contextTokens: number; version: number };
+  objectives: { own: Objective; peers: Objective };
+  tasks: (round: number) => TaskInstance[];
+  swarm: SwarmPort;
+  report: (stage: RoundStage, done: number, total: number) => void;
+  /** Makes the round durable: redo log, history. */
+  commit: (result: RoundResult) => Promise<void>;
+}
+
+export interface AdoptedGroup {
+  group: Group;
+  instance: TaskInstance;
+  tokens: TokenGroup;
+}
+export interface RoundResult {
+  round: number;
+  own: OwnGroup[];
+  /** How many of `own` were offered to peers. */
+  shared: number;
+  trainedOwn: OwnGroup[];
+  adopted: AdoptedGroup[];
+  plan: TrainPlan | null;
+  outcome: TrainOutcome | null;
+  /** Wall time by stage. */
+  seconds: Partial<Record<RoundStage, number>>;
+}
+
+export async function runRound(parts: RoundParts, round: number): Promise<RoundResult> {
+  const { config, compute, policy, objectives, swarm } = parts;
+  const seconds: RoundResult['seconds'] = {};
+  const stage = async <T>(name: RoundStage, work: () => T | Promise<T>): Promise<T> => {
+    parts.report(name, 0, 0);
+    const start = performance.now();
+    const result = await work();
+    seconds[name] = (seconds[name] ?? 0) + (performance.now() - start) / 1000;
+    return result;
+  };
+  const random = createRandom(parts.seed, `round/${round}`);
+
+  const tasks = parts.tasks(round);
+  const generated = await stage('generate', () =>
+    generateRollouts(compute, policy, tasks, generateOptions(config, random.uint32()), (tokens) =>
+      parts.report('generate', tokens, tasks.length * config.groupSize * config.maxNewTokens),
+    ),
+  );
+  const own = await stage('verify', () => verifyRollouts(policy, generated));
+  const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
+  const adopted = await stage('admit', () => adoptFromPeers(swarm, config.peerGroups, policy));
+  const trainedOwn = sampleOwnGroups(own, adopted.length, config, () => random.float());
+  const plan = planTraining(
+    [
+      { source: 'own', objective: objectives.own, groups: trainedOwn },
+      { source: 'peers', objective: objectives.peers, groups: adopted.map(({ tokens }) => tokens) },
+    ],
+    policy.version,
+    config,
+  );
+  const outcome = await stage('train', () =>
+    plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs)) : null,
+  );
+  const result: RoundResult = { round, own, shared, trainedOwn, adopted, plan, outcome, seconds };
+  await stage('record', () => parts.commit(result));
+  return result;
+}
+
+function generateOptions(config: Config, seed: number) {
+  const { groupSize, maxNewTokens, temperature, topK, topP } = config;
+  return { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, seed };
+}
+
+/** Groups that have something to teach go first; a peer would drop the others. */
+function shareOwn(swarm: SwarmPort, own: readonly OwnGroup[], round: number, most: number): number {
+  const hasSpread = (group: OwnGroup): boolean => group.completions.some(({ reward }) => reward !== group.completions[0]!.reward);
+  const ordered = [...own.filter(hasSpread), ...own.filter((group) => !hasSpread(group))];
+  return swarm.share(ordered.slice(0, most), round).filter((id) => id !== null).length;
+}
+
+/** Regenerates each adopted task and puts the peers' text into own tokens; what does not fit the own context is left out. */
+function adoptFromPeers(swarm: SwarmPort, count: number, policy: RoundParts['policy']): AdoptedGroup[] {
+  return swarm.adopt(count).flatMap((group) => {
+    const made = instantiate(group.task);
+    if (!made.ok) return [];
+    const prompt = promptTokens(policy, made.instance);
+    const tokens = peerTokenGroup(policy.tokenizer, prompt, group.completions, policy.contextTokens);
+    return tokens ? [{ group, instance: made.instance, tokens }] : [];
+  });
+}

@@ -1,0 +1,64 @@
+/**
+ * Tasks -> groups of verified completions of the own policy: prompt, batched generation, verdicts. The compute process
+ * samples tokens; text and rewards are made here. Knows nothing of the swarm, the objective or the store.
+ */
+import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import type { GeneratedCompletion, GenerateOptions } from '../../native-models/runtime/generate.ts';
+import type { Tokenizer } from '../../native-models/text/tokenizer.ts';
+import type { TaskInstance } from '../tasks/task.ts';
+import { verifyCompletion } from '../tasks/verify-completions.ts';
+import type { Completion } from '../types.ts';
+import { promptText, type PromptStyle } from './prompt.ts';
+
+/** A completion with what only its writer knows: its tokens and their log-probs when they were sampled. */
+export interface OwnCompletion extends Completion {
+  tokens: number[];
+  behaviorLogprobs: number[];
+}
+export interface OwnGroup {
+  instance: TaskInstance;
+  promptTokens: number[];
+  completions: OwnCompletion[];
+}
+
+export interface PolicyText {
+  tokenizer: Tokenizer;
+  style: PromptStyle;
+}
+
+export function promptTokens(policy: PolicyText, instance: TaskInstance): number[] {
+  return policy.tokenizer.encode(promptText(instance, policy.style));
+}
+
+/** Decoded text without the final EOS. */
+export function completionText(tokenizer: Tokenizer, { tokens, ended }: Pick<GeneratedCompletion, 'tokens' | 'ended'>): string {
+  return tokenizer.decode(ended ? tokens.slice(0, -1) : tokens);
+}
+
+/** @throws ComputeError from the compute process */
+export async function generateRollouts(
+  compute: ComputeHost,
+  policy: PolicyText,
+  instances: readonly TaskInstance[],
+  options: GenerateOptions,
+  onProgress: (tokens: number) => void,
+): Promise<{ instance: TaskInstance; promptTokens: number[]; generated: GeneratedCompletion[] }[]> {
+  const prompts = instances.map((instance) => promptTokens(policy, instance));
+  const generated = await compute.call('generate', { prompts, options }, onProgress);
+  return instances.map((instance, i) => ({ instance, promptTokens: prompts[i]!, generated: generated[i]! }));
+}
+
+/** Decodes and scores; a completion's reward depends on its text alone. */
+export function verifyRollouts(
+  policy: PolicyText,
+  rollouts: readonly { instance: TaskInstance; promptTokens: number[]; generated: GeneratedCompletion[] }[],
+): OwnGroup[] {
+  return rollouts.map(({ instance, promptTokens: prompt, generated }) => ({
+    instance,
+    promptTokens: prompt,
+    completions: generated.map(({ tokens, logprobs, ended }) => {
+      const text = completionText(policy.tokenizer, { tokens, ended });
+      return { text, ended, tokens, behaviorLogprobs: logprobs, reward: verifyCompletion(instance, text).reward };
+    }),
+  }));
+}

@@ -1,0 +1,104 @@
+/**
+ * One round's training, in two halves: `planTraining` turns groups into plain numbers (what the redo log keeps), `executePlan`
+ * has the compute process work them off. Each epoch: the gradient of the own groups under one objective plus that of the peers'
+ * groups under another, each weighted by its number of groups, then one AdamW step. Knows nothing of tasks or of the swarm.
+ */
+import type { TrainRow } from '../../native-models/runtime/batch.ts';
+import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
+import { warmupConstant } from '../../native-models/optim/schedule.ts';
+import type { Objective, ObjectiveName } from '../objective/objective.ts';
+import { trainRows, type TokenGroup } from './rows.ts';
+
+export interface TrainOptions {
+  epochsPerRound: number;
+  microBatchTokens: number;
+  learningRate: number;
+  warmupSteps: number;
+  maxGradientNorm: number;
+  weightDecay: number;
+  adamBeta1: number;
+  adamBeta2: number;
+}
+export type GroupSource = 'own' | 'peers';
+export interface TrainPart {
+  source: GroupSource;
+  objective: Objective;
+  groups: readonly TokenGroup[];
+}
+/** Everything the compute process needs to do a round's training again. */
+export interface TrainPlan {
+  epochs: number;
+  maxTokens: number;
+  maxGradientNorm: number;
+  parts: { source: GroupSource; objective: ObjectiveName; rows: TrainRow[] }[];
+  /** One per epoch: the learning rate follows the schedule. */
+  optimizers: AdamWOptions[];
+}
+
+/** What one source's groups showed, per objective metric: sums over the completion tokens of all epochs. */
+export interface PartOutcome {
+  loss: number;
+  metrics: Record<string, number>;
+}
+export interface TrainOutcome {
+  /** Optimiser steps since the base policy. */
+  policyVersion: number;
+  steps: number;
+  tokens: number;
+  /** Mean over the steps, before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+  /** Steps left out because the gradient was not finite. */
+  skippedSteps: number;
+  parts: Partial<Record<GroupSource, PartOutcome>>;
+}
+
+const ADAM_EPSILON = 1e-8;
+
+/** @returns null when there is nothing to train on. */
+export function planTraining(parts: readonly TrainPart[], policyVersion: number, options: TrainOptions): TrainPlan | null {
+  const filled = parts.filter((part) => part.groups.length > 0);
+  const total = filled.reduce((sum, part) => sum + part.groups.length, 0);
+  if (total === 0) return null;
+  return {
+    epochs: options.epochsPerRound,
+    maxTokens: options.microBatchTokens,
+    maxGradientNorm: options.maxGradientNorm,
+    parts: filled.map(({ source, objective, groups }) => ({
+      source,
+      objective: objective.name,
+      rows: trainRows(groups, objective, groups.length / total),
+    })),
+    optimizers: Array.from({ length: options.epochsPerRound }, (_, epoch) => ({
+      learningRate: warmupConstant(policyVersion + epoch, options.learningRate, options.warmupSteps),
+      beta1: options.adamBeta1,
+      beta2: options.adamBeta2,
+      epsilon: ADAM_EPSILON,
+      weightDecay: options.weightDecay,
+    })),
+  };
+}
+
+/** @throws ComputeError; the gradient of an unfinished step is forgotten by the process's next start or step. */
+export async function executePlan(compute: ComputeHost, plan: TrainPlan, onStep: (steps: number) => void = () => undefined): Promise<TrainOutcome> {
+  const outcome: TrainOutcome = { policyVersion: 0, steps: 0, tokens: 0, gradientNorm: 0, learningRate: 0, skippedSteps: 0, parts: {} };
+  await compute.call('dropGradient', null);
+  for (const optimizer of plan.optimizers) {
+    for (const { source, objective, rows } of plan.parts) {
+      const sum = await compute.call('accumulate', { objective, rows, maxTokens: plan.maxTokens });
+      outcome.tokens += sum.tokens;
+      const part = (outcome.parts[source] ??= { loss: 0, metrics: {} });
+      part.loss += sum.loss / plan.epochs;
+      for (const [name, value] of Object.entries(sum.metrics)) part.metrics[name] = (part.metrics[name] ?? 0) + value;
+    }
+    const update = await compute.call('update', { optimizer, maxGradientNorm: plan.maxGradientNorm });
+    outcome.steps++;
+    outcome.policyVersion = update.version;
+    outcome.gradientNorm += update.gradientNorm / plan.epochs;
+    outcome.learningRate = update.learningRate;
+    if (!update.applied) outcome.skippedSteps++;
+    onStep(outcome.steps);
+  }
+  return outcome;
+}
