@@ -1,0 +1,166 @@
+/**
+ * The only double of the renderer's tests: a NodeApi over the real wire (WebSocket frames on `/api`) beside the really built bundle,
+ * with the content security policy the node sends. It knows nothing of training: a test pushes the events it wants seen.
+ */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { ApiFault, CallName, Calls, EventName, Events, RunState } from '../../src-main/engine/api.ts';
+import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
+
+const bundle = join(import.meta.dirname, '..', '..', 'dist', 'renderer');
+const contentTypes: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+type Answers = { [K in CallName]?: (args: Calls[K]['args']) => Calls[K]['result'] };
+
+export class FakeNode {
+  scenario: Scenario;
+  /** Every call that came, in order. */
+  readonly calls: { name: string; args: unknown }[] = [];
+  /** Calls answered with a fault instead. */
+  readonly faults = new Map<CallName, ApiFault>();
+  #server: Server | null = null;
+  #port = 0;
+  readonly #links = new Map<WebSocket, Set<string>>();
+  readonly #sockets = new Set<Socket>();
+
+  constructor(name: ScenarioName) {
+    this.scenario = scenarios[name]();
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/`;
+  }
+
+  get links(): number {
+    return this.#links.size;
+  }
+
+  /** Listens on the port it had before, or on any. */
+  async start(): Promise<void> {
+    const server = createServer((request, response) => {
+      void serveFile(request.url ?? '/').then(({ status, type, body }) => {
+        response.writeHead(status, {
+          'content-type': type,
+          'content-security-policy': policy,
+          'set-cookie': 'waggle=test; HttpOnly; SameSite=Strict; Path=/',
+        });
+        response.end(body);
+      });
+    });
+    const upgrades = new WebSocketServer({ noServer: true });
+    server.on('upgrade', (request, socket, head) => {
+      const allowed = request.url === '/api' && (request.headers.cookie ?? '').includes('waggle=test');
+      if (allowed) upgrades.handleUpgrade(request, socket, head, (link) => this.#accept(link));
+      else socket.destroy();
+    });
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  /** Ends the server and every link at once, as a crash does. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = null;
+    for (const socket of this.#sockets) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  }
+
+  push<K extends EventName>(event: K, payload: Events[K]): void {
+    for (const [link, subscribed] of this.#links) {
+      if (subscribed.has(event)) link.send(JSON.stringify({ event, payload }));
+    }
+  }
+
+  setState(state: RunState): RunState {
+    this.scenario.status = { ...this.scenario.status, state };
+    this.push('status', this.scenario.status);
+    return state;
+  }
+
+  #accept(link: WebSocket): void {
+    const subscribed = new Set<string>();
+    this.#links.set(link, subscribed);
+    link.on('close', () => this.#links.delete(link));
+    link.on('message', (message: Buffer) => {
+      const frame = JSON.parse(message.toString()) as {
+        id: number;
+        call?: CallName;
+        args: never;
+        subscribe?: string;
+        unsubscribe?: string;
+      };
+      if (frame.subscribe !== undefined) subscribed.add(frame.subscribe);
+      else if (frame.unsubscribe !== undefined) subscribed.delete(frame.unsubscribe);
+      else if (frame.call !== undefined) link.send(JSON.stringify(this.#answer(frame.id, frame.call, frame.args)));
+    });
+  }
+
+  #answer(id: number, call: CallName, args: never): unknown {
+    this.calls.push({ name: call, args });
+    const fault = this.faults.get(call);
+    if (fault) return { id, fault };
+    const answer = this.#answers[call];
+    if (!answer) return { id, fault: { code: 'unknownCall', message: `No call ${call}.`, fix: 'None.' } };
+    return { id, result: answer(args) };
+  }
+
+  readonly #answers: Answers = {
+    status: () => this.scenario.status,
+    hardware: () => this.scenario.hardware,
+    metrics: () => this.scenario.metrics,
+    rounds: ({ limit }) => {
+      const rows = this.scenario.rounds;
+      const step = Math.max(1, Math.ceil(rows.length / limit));
+      return rows.filter((_, i) => (rows.length - 1 - i) % step === 0);
+    },
+    rollouts: ({ limit, beforeId, origin }) =>
+      this.scenario.rollouts
+        .filter(
+          (row) => (beforeId === null || row.id < beforeId) && (origin === 'all' || row.own === (origin === 'own')),
+        )
+        .slice(0, limit),
+    leaderboard: () => this.scenario.leaderboard,
+    peers: () => this.scenario.peers,
+    log: ({ limit, level }) => {
+      const order = ['debug', 'info', 'warn', 'error'];
+      return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);
+    },
+    pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),
+    resume: () => this.setState({ ...states.training, sinceMs: Date.now() }),
+    finish: () => this.setState({ ...states.finishing, sinceMs: Date.now() }),
+  };
+}
+
+async function serveFile(url: string): Promise<{ status: number; type: string; body: Buffer }> {
+  const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname)).replace(/^([/\\])+/, '');
+  const file = path === '' ? 'index.html' : path;
+  try {
+    if (file.startsWith('..')) throw new Error('outside the bundle');
+    return {
+      status: 200,
+      type: contentTypes[extname(file)] ?? 'application/octet-stream',
+      body: await readFile(join(bundle, file)),
+    };
+  } catch {
+    return { status: 404, type: 'text/plain', body: Buffer.from('not found') };
+  }
+}

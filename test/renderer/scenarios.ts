@@ -1,0 +1,424 @@
+/** What the fake node is made to look like. Numbers come from a fixed sequence, so that every run of a test sees the same page. */
+import type {
+  HardwareReport,
+  LeaderboardRow,
+  LogRow,
+  MetricDefinition,
+  NodeStatus,
+  PeerRow,
+  RolloutRow,
+  RoundRow,
+  RunState,
+} from '../../src-main/engine/api.ts';
+
+export type ScenarioName = 'empty' | 'training' | 'paused' | 'restarting' | 'error' | 'offline' | 'hostile' | 'long';
+
+export interface Scenario {
+  status: NodeStatus;
+  hardware: HardwareReport;
+  metrics: MetricDefinition[];
+  rounds: RoundRow[];
+  rollouts: RolloutRow[];
+  leaderboard: LeaderboardRow[];
+  peers: PeerRow[];
+  log: LogRow[];
+}
+
+export const ownKey = '5e'.repeat(32);
+export const hostileText =
+  '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>{@html "x"} \u202Egnp.exe ' + 'A'.repeat(9000);
+
+/** Deterministic numbers in [0, 1): mulberry32. */
+function sequence(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const startedAt = Date.now();
+const roundMs = 2_400;
+const random = sequence(7);
+const peerKeys = Array.from({ length: 9 }, () =>
+  Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join(''),
+);
+
+export function makeRound(round: number, total: number, now = Date.now()): RoundRow {
+  const noise = sequence(round + 1);
+  noise();
+  const mean = 0.24 + 0.42 * (1 - Math.exp(-round / (total * 0.45 + 20)));
+  const clip = (value: number): number => Math.min(1, Math.max(0, value));
+  return {
+    round,
+    finishedAt: now - (total - round) * roundMs,
+    seconds: 2.2 + noise() * 0.5,
+    policyVersion: round,
+    metrics: {
+      ownReward: clip(mean + (noise() - 0.5) * 0.24),
+      ...(round % 3 === 0 && round > 10 ? { adoptedReward: clip(mean - 0.05 + (noise() - 0.5) * 0.2) } : {}),
+      loss: 0.4 * Math.exp(-round / 90) + noise() * 0.05,
+      entropyNats: 1.1 * Math.exp(-round / 400) + noise() * 0.05,
+      generateTokensPerSecond: 4800 + noise() * 600,
+    },
+  };
+}
+
+const metrics: MetricDefinition[] = [
+  {
+    name: 'ownReward',
+    label: 'Own reward',
+    unit: 'share',
+    meaning: 'Mean reward of the completions this node generated in the round.',
+  },
+  {
+    name: 'adoptedReward',
+    label: 'Adopted reward',
+    unit: 'share',
+    meaning: 'Mean reward of the completions adopted from peers in the round, recomputed here.',
+  },
+  { name: 'loss', label: 'Loss', unit: 'nats', meaning: 'Objective of the round before its step.' },
+  { name: 'entropyNats', label: 'Entropy', unit: 'nats', meaning: 'Mean entropy of the policy over its own tokens.' },
+  {
+    name: 'generateTokensPerSecond',
+    label: 'Generation speed',
+    unit: 'tokens/s',
+    meaning: 'Tokens generated per second of generating.',
+  },
+];
+
+const tries: [string, string, string, string][] = [
+  [
+    'chain_sum',
+    'State the final answer to the following arithmetic problem: 48 + 17 - 9 =',
+    '56',
+    '48 + 17 = 65\n65 - 9 = 56\nanswer: 56',
+  ],
+  [
+    'gcd',
+    'Find the greatest common divisor of 84 and 36. Give only the number.',
+    '12',
+    '84 = 2*36 + 12\n36 = 3*12\nanswer: 12',
+  ],
+  [
+    'number_sorting',
+    'Sort these numbers in ascending order: 7, -3, 22, 4',
+    "['-3', '4', '7', '22']",
+    "['-3', '4', '22', '7']",
+  ],
+  ['fraction_simplification', 'Simplify the fraction 18/24', '3/4', '18/24 = 9/12\nanswer: 3/4'],
+  ['spell_backward', 'Spell this word backward: honey', 'yenoh', 'yenho'],
+  ['basic_arithmetic', 'Calculate 6 * 13.', '78', '6 * 13 = 60 + 18\nanswer: 78'],
+];
+
+export function makeRollout(id: number, now = Date.now()): RolloutRow {
+  const [generator, question, answer, completion] = tries[id % tries.length]!;
+  const own = id % 3 !== 0;
+  const right = completion.endsWith(answer);
+  return {
+    id,
+    round: Math.floor(id / 8),
+    at: now,
+    origin: own ? ownKey : peerKeys[id % peerKeys.length]!,
+    own,
+    policyName: own ? 'waggle-bundled' : 'waggle-bundled-b',
+    task: { generator, version: 1, config: {}, seed: String(id), index: id },
+    question,
+    answer,
+    completion,
+    ended: id % 7 !== 0,
+    reward: right ? 1 : 0,
+    advantage: right ? 0.71 : -0.71,
+  };
+}
+
+function state(name: RunState['name'], text: string, reason: RunState['reason'] = null, forMs = 754_000): RunState {
+  return { name, reason, text, sinceMs: startedAt - forMs };
+}
+
+export const states = {
+  training: state('training', 'Training and trading with 4 peers.'),
+  paused: state('paused', 'Paused by you.', { kind: 'user' }, 2_000),
+  finishing: state('finishing', 'Ends this round, then pauses.', { kind: 'user' }, 1_000),
+} satisfies Record<string, RunState>;
+
+function baseStatus(rounds: number): NodeStatus {
+  return {
+    version: '0.1.0',
+    state: states.training,
+    stage: 'generate',
+    policy: {
+      name: 'waggle-bundled',
+      architecture: 'Llama, 6 layers, 192 wide, 6 heads',
+      parameters: 3_214_848,
+      contextTokens: 256,
+      vocabularySize: 1024,
+      version: rounds,
+      directory: '/home/ada/.local/share/waggle/policy',
+    },
+    provider: { name: 'webgpu', adapter: 'NVIDIA GeForce RTX 4070' },
+    objective: { own: 'grpo', peers: 'asympo' },
+    round: rounds,
+    meanReward: rounds === 0 ? null : 0.58,
+    recentRounds: 20,
+    tokensPerSecond: rounds === 0 ? { generate: null, train: null } : { generate: 5_120, train: 13_480 },
+    tokensTotal: { generated: rounds * 5_800, trained: rounds * 9_100 },
+    swarm: {
+      presence: 'connected',
+      text: 'Trading with 4 peers.',
+      name: 'waggle-main',
+      publicKey: ownKey,
+      peers: 4,
+      groupsShared: rounds * 6,
+      groupsAdopted: Math.floor(rounds * 1.7),
+      groupsPooled: 38,
+      rejected: { forgedSignature: 2, oversize: 1, staleRound: 14 },
+      bytesIn: 8_412_000,
+      bytesOut: 6_120_400,
+    },
+    uptimeMs: 812_000,
+    trainedMs: 8_212_000,
+    memory: [
+      { process: 'node', pid: 4121, rssBytes: 164 * 2 ** 20 },
+      { process: 'compute', pid: 4140, rssBytes: 512 * 2 ** 20 },
+    ],
+    computeRestarts: 0,
+    lastCheckpointAt: startedAt - 22_000,
+    dataDirectory: '/home/ada/.local/share/waggle',
+    displayName: 'Ada’s workshop',
+  };
+}
+
+const hardware: HardwareReport = {
+  cpu: { model: 'AMD Ryzen 7 7700', cores: 8, threads: 16 },
+  memory: { totalBytes: 32 * 2 ** 30, freeBytes: 18.4 * 2 ** 30 },
+  gpus: [{ name: 'NVIDIA GeForce RTX 4070', vendor: 'NVIDIA', vramBytes: 12 * 2 ** 30, driver: '580.95' }],
+  battery: { present: false, charging: null, percent: null },
+  os: { platform: 'linux', release: '6.12', arch: 'x64' },
+  verdicts: [
+    {
+      provider: 'webgpu',
+      adapter: 'NVIDIA GeForce RTX 4070',
+      verdict: 'used',
+      maxRelativeError: 1.3e-5,
+      trainStepMs: 14.2,
+      decodeStepMs: 2.1,
+      detail: '',
+      testedAt: startedAt,
+    },
+    {
+      provider: 'cpu',
+      adapter: null,
+      verdict: 'correct',
+      maxRelativeError: 0,
+      trainStepMs: 96,
+      decodeStepMs: 8.4,
+      detail: '',
+      testedAt: startedAt,
+    },
+    {
+      provider: 'cuda',
+      adapter: null,
+      verdict: 'unavailable',
+      maxRelativeError: null,
+      trainStepMs: null,
+      decodeStepMs: null,
+      detail: 'libcublasLt.so.12 was not found on this system.',
+      testedAt: startedAt,
+    },
+  ],
+  unknown: [],
+};
+
+function makeBoard(): LeaderboardRow[] {
+  const names = ['Bramble', null, 'Linden Hill', 'Heather-3090', null, 'Clover'];
+  const row = (peer: string, i: number, own: boolean): LeaderboardRow => ({
+    peer,
+    own,
+    displayName: own ? 'Ada’s workshop' : (names[i] ?? null),
+    policyName: own ? 'waggle-bundled' : 'waggle-bundled-b',
+    groupsVerified: own ? 1_240 : 980 - i * 160,
+    completionsVerified: own ? 9_920 : 7_840 - i * 1_280,
+    completionsRight: own ? 5_420 : 6_020 - i * 1_010,
+    groupsAdopted: own ? 0 : 240 - i * 38,
+    rejected: i === 3 ? 17 : 0,
+    firstSeenAt: startedAt - 86_400_000,
+    lastSeenAt: startedAt - i * 41_000,
+  });
+  return [row(ownKey, 0, true), ...peerKeys.slice(0, 6).map((key, i) => row(key, i, false))];
+}
+
+function makePeers(): PeerRow[] {
+  return peerKeys.slice(0, 7).map((peer, i) => ({
+    peer,
+    connected: i < 4,
+    policyName: i === 2 ? null : 'waggle-bundled-b',
+    latencyMs: i === 1 ? null : 12 + i * 23,
+    bytesIn: 120_000 * i,
+    bytesOut: 90_000 * i,
+    groupsReceived: 240 - i * 30,
+    rejected: i === 3 ? { forgedSignature: 17 } : {},
+    lastSeenAt: startedAt - i * 60_000,
+  }));
+}
+
+function makeLog(): LogRow[] {
+  const lines: [LogRow['level'], string, string][] = [
+    ['info', 'engine', 'Started with policy waggle-bundled at step 213.'],
+    ['info', 'compute', 'WebGPU proved correct: largest relative error 1.3e-5.'],
+    ['debug', 'swarm', 'Pulled 24 records from 5e1f…; 2 were duplicates.'],
+    ['warn', 'swarm', 'Turned away a record: forged signature.'],
+    ['info', 'store', 'Checkpoint 213 written in 38 ms.'],
+    ['error', 'compute', 'The compute process ended with code 139.'],
+  ];
+  return Array.from({ length: 60 }, (_, i) => {
+    const [level, source, message] = lines[i % lines.length]!;
+    return { at: startedAt - (60 - i) * 4_000, level, source, message };
+  });
+}
+
+function training(rounds: number): Scenario {
+  return {
+    status: baseStatus(rounds),
+    hardware,
+    metrics,
+    rounds: Array.from({ length: rounds }, (_, i) => makeRound(i + 1, rounds, startedAt)),
+    rollouts: Array.from({ length: 130 }, (_, i) => makeRollout(130 - i, startedAt - i * 900)),
+    leaderboard: makeBoard(),
+    peers: makePeers(),
+    log: makeLog(),
+  };
+}
+
+/** A freshly started node without peers. */
+function empty(): Scenario {
+  const scenario = training(0);
+  const swarm = scenario.status.swarm;
+  return {
+    ...scenario,
+    status: {
+      ...scenario.status,
+      state: state('training', 'Training alone.', null, 9_000),
+      provider: { name: 'cpu', adapter: null },
+      swarm: {
+        ...swarm,
+        presence: 'alone',
+        text: 'Training alone: no peers yet.',
+        peers: 0,
+        groupsShared: 0,
+        groupsAdopted: 0,
+        groupsPooled: 0,
+        rejected: {},
+        bytesIn: 0,
+        bytesOut: 0,
+      },
+      lastCheckpointAt: null,
+      trainedMs: 9_000,
+      uptimeMs: 14_000,
+    },
+    hardware: {
+      ...hardware,
+      gpus: [],
+      verdicts: [
+        { ...hardware.verdicts[1]!, verdict: 'used' },
+        {
+          ...hardware.verdicts[0]!,
+          adapter: null,
+          verdict: 'unavailable',
+          maxRelativeError: null,
+          trainStepMs: null,
+          decodeStepMs: null,
+          detail: 'No adapter was found.',
+        },
+      ],
+    },
+    rollouts: [],
+    leaderboard: [],
+    peers: [],
+    log: [],
+  };
+}
+
+function hostile(): Scenario {
+  const scenario = training(40);
+  const rollouts = scenario.rollouts.map((row, i) =>
+    i < 4
+      ? {
+          ...row,
+          own: false,
+          origin: peerKeys[i]!,
+          completion: hostileText,
+          policyName: hostileText,
+          question: i === 0 ? hostileText : row.question,
+        }
+      : row,
+  );
+  return {
+    ...scenario,
+    status: { ...scenario.status, swarm: { ...scenario.status.swarm, rejected: { [hostileText.slice(0, 300)]: 3 } } },
+    rollouts,
+    leaderboard: scenario.leaderboard.map((row) =>
+      row.own ? row : { ...row, displayName: hostileText, policyName: hostileText },
+    ),
+    peers: scenario.peers.map((row) => ({ ...row, policyName: hostileText })),
+    log: [...scenario.log, { at: startedAt, level: 'warn', source: 'swarm', message: hostileText }],
+  };
+}
+
+const withState = (scenario: Scenario, changes: Partial<NodeStatus>): Scenario => ({
+  ...scenario,
+  status: { ...scenario.status, stage: 'idle', ...changes },
+});
+
+export const scenarios: Record<ScenarioName, () => Scenario> = {
+  empty,
+  training: () => training(213),
+  paused: () => withState(training(213), { state: states.paused }),
+  restarting: () =>
+    withState(training(213), {
+      state: state(
+        'waiting',
+        'Waiting for the compute process to come back.',
+        {
+          kind: 'computeRestarting',
+          attempt: 2,
+          retryInMs: 8_000,
+          detail: 'It ended with signal SIGSEGV in the graphics driver.',
+        },
+        2_000,
+      ),
+      computeRestarts: 2,
+      memory: [{ process: 'node', pid: 4121, rssBytes: 164 * 2 ** 20 }],
+    }),
+  error: () =>
+    withState(training(213), {
+      state: state(
+        'error',
+        'The compute process ended five times in a row.',
+        {
+          kind: 'fault',
+          code: 'computeKeepsEnding',
+          message: 'The compute process ended five times in a row.',
+          fix: 'Update the graphics driver, or start with --provider cpu. Then press Resume.',
+        },
+        31_000,
+      ),
+      computeRestarts: 5,
+    }),
+  offline: () => {
+    const scenario = training(80);
+    return {
+      ...scenario,
+      status: {
+        ...scenario.status,
+        state: state('training', 'Training alone: no network.'),
+        swarm: { ...scenario.status.swarm, presence: 'offline', text: 'Training alone: no network.', peers: 0 },
+      },
+      peers: scenario.peers.map((row) => ({ ...row, connected: false })),
+    };
+  },
+  hostile,
+  long: () => training(5_000),
+};

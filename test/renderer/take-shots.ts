@@ -1,0 +1,63 @@
+/** Takes the pictures that people look at: `node test/renderer/take-shots.ts FOLDER`. Needs the built bundle. Not a test. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { launchChromium } from './find-chromium.ts';
+import { FakeNode } from './fake-node.ts';
+import type { ScenarioName } from './scenarios.ts';
+
+interface Shot {
+  name: string;
+  scenario: ScenarioName;
+  view?: string;
+  scheme?: 'light' | 'dark';
+  width?: number;
+  height?: number;
+}
+
+const shots: Shot[] = [
+  { name: 'home-light', scenario: 'training' },
+  { name: 'home-dark', scenario: 'training', scheme: 'dark' },
+  { name: 'home-narrow', scenario: 'training', width: 360, height: 800 },
+  { name: 'home-empty', scenario: 'empty' },
+  { name: 'home-restarting', scenario: 'restarting', scheme: 'dark' },
+  { name: 'home-error', scenario: 'error' },
+  { name: 'home-long', scenario: 'long', scheme: 'dark' },
+  { name: 'home-offline-narrow', scenario: 'offline', width: 320, height: 720, scheme: 'dark' },
+  { name: 'leaderboard-light', scenario: 'training', view: 'leaderboard' },
+  {
+    name: 'leaderboard-narrow-dark',
+    scenario: 'training',
+    view: 'leaderboard',
+    width: 360,
+    height: 800,
+    scheme: 'dark',
+  },
+  { name: 'rollouts-light', scenario: 'training', view: 'rollouts' },
+  { name: 'rollouts-hostile-dark', scenario: 'hostile', view: 'rollouts', scheme: 'dark' },
+  { name: 'log-dark', scenario: 'training', view: 'log', scheme: 'dark' },
+];
+
+const folder = process.argv[2] ?? 'dist/shots';
+const only = process.argv[3];
+mkdirSync(folder, { recursive: true });
+const browser = await launchChromium();
+try {
+  for (const shot of shots.filter(({ name }) => only === undefined || name.includes(only))) {
+    const node = new FakeNode(shot.scenario);
+    await node.start();
+    const page = await browser.newPage({
+      viewport: { width: shot.width ?? 1360, height: shot.height ?? 900 },
+      colorScheme: shot.scheme ?? 'light',
+      reducedMotion: 'reduce',
+    });
+    await page.goto(`${node.url}#/${shot.view ?? 'home'}`);
+    await page.waitForTimeout(700);
+    node.push('progress', { round: 214, stage: 'generate', done: 1_720, total: 4_096 });
+    await page.waitForTimeout(150);
+    await page.screenshot({ path: join(folder, `${shot.name}.png`), fullPage: shot.view !== 'log' });
+    await page.close();
+    await node.stop();
+  }
+} finally {
+  await browser.close();
+}
