@@ -83,19 +83,25 @@ export class Admission {
 
     const body = unpackBody(record.body);
     if (!body.ok) return refuse(body.reason);
-    const contents = contentKeys(body.value);
-    const seen = contents.filter((key) => this.#seenTexts.has(key)).length;
-    if (seen * 2 >= contents.length) return refuse('duplicateContent');
+    if (this.#isCopy(contentKeys(body.value.task, body.value))) return refuse('duplicateContent');
 
     const checked = this.#verify(body.value);
     if (!checked.ok) return checked;
+    // Again with the reference as this node writes it: another spelling of the same task is the same task.
+    const contents = contentKeys(checked.ref, body.value);
+    if (this.#isCopy(contents)) return refuse('duplicateContent');
     for (const key of contents) this.#seenTexts.set(key, true);
     return { ok: true, record, start, group: this.#group(record, origin, body.value, checked) };
   }
 
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
-    for (const key of contentKeys(body)) this.#seenTexts.set(key, true);
+    for (const key of contentKeys(body.task, body)) this.#seenTexts.set(key, true);
+  }
+
+  /** At least half of the distinct completions have been here before. */
+  #isCopy(contents: string[]): boolean {
+    return contents.filter((key) => this.#seenTexts.has(key)).length * 2 >= contents.length;
   }
 
   #verify(body: RecordBody): { ok: true; ref: TaskRef; question: string; rewards: number[] } | Refused {
@@ -130,8 +136,8 @@ export class Admission {
 }
 
 /** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
-function contentKeys(body: RecordBody): string[] {
-  const { generator, version, config, seed, index } = body.task;
+function contentKeys(ref: TaskRef, body: RecordBody): string[] {
+  const { generator, version, config, seed, index } = ref;
   const fields = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
   const task = Buffer.from(JSON.stringify([generator, version, fields, seed, index]), 'utf8');
   const texts = new Set(body.completions.map((completion) => completion.text));

@@ -65,6 +65,10 @@ export class Exchange {
     this.#instances = new InstanceWatch(limits.maxPeerRows);
     this.#bytesOfPeer = new RecentMap(limits.maxPeerRows);
     this.#recordsWanted = new RateLimit(limits.recordsPerSecond, limits.recordBurst, options.elapsed());
+  }
+
+  /** From here on it pulls by itself, until `close`. */
+  start(): void {
     this.#armPulls();
   }
 

@@ -103,11 +103,13 @@ export interface Swarm {
   close(): Promise<void>;
 }
 
-/** Resolves at once, with or without a network. Throws only on options that are wrong. */
+/** Resolves at once, with or without a network. Rejects only on options that are wrong. */
 export function createSwarm(options: SwarmOptions): Promise<Swarm> {
-  const node = new SwarmNode(options);
-  node.start();
-  return Promise.resolve(node);
+  return Promise.resolve().then(() => {
+    const node = new SwarmNode(options);
+    node.start();
+    return node;
+  });
 }
 
 /** Key that a secret stands for; null without one. */
@@ -198,6 +200,7 @@ class SwarmNode implements Swarm {
 
   start(): void {
     this.#discovery.start();
+    this.#exchange.start();
     this.#housekeeping = setInterval(() => this.#tidy(), HOUSEKEEPING_MS);
   }
 

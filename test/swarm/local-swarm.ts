@@ -1,0 +1,104 @@
+/**
+ * Makes real swarms on a DHT of their own on 127.0.0.1, and waits for things with a deadline. Whatever is opened is closed
+ * when the test ends, in reverse order. Refuses anything but loopback.
+ */
+import type { TestContext } from 'node:test';
+import createTestnet from 'hyperdht/testnet.js';
+import type { Testnet } from 'hyperdht/testnet.js';
+import type { VerifyTexts } from '../../src-main/swarm/admission.ts';
+import { randomBytes } from '../../src-main/swarm/crypto.ts';
+import { assertLocalBootstrap } from '../../src-main/swarm/discovery.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import { createSwarm } from '../../src-main/swarm/swarm.ts';
+import type { ShareableGroup, Swarm, SwarmOptions } from '../../src-main/swarm/swarm.ts';
+
+/** Stands in for the tasks module: knows one generator, `parity`, whose answer is the parity of its index. */
+export const verifyParity: VerifyTexts = (ref, texts) => {
+  const task = ref as { generator: string; version: number; config: Record<string, never>; seed: string; index: number };
+  if (task.generator !== 'parity') return { ok: false, reason: `unknown generator ${task.generator}` };
+  const answer = task.index % 2 === 0 ? 'even' : 'odd';
+  return { ok: true, ref: task, question: `parity of ${String(task.index)}?`, rewards: texts.map((t) => (t === answer ? 1 : 0)) };
+};
+
+let nextIndex = 1;
+/** A group of two right and two wrong completions, unlike any other of the process. */
+export function parityGroup(): ShareableGroup {
+  const index = nextIndex++;
+  const right = index % 2 === 0 ? 'even' : 'odd';
+  const texts = [right, `not sure ${String(index)}`, right, `no idea ${String(index)}`];
+  return {
+    task: { generator: 'parity', version: 1, config: {}, seed: '7', index },
+    completions: texts.map((text, i) => ({ text, ended: i !== 3 })),
+  };
+}
+
+export function parityGroups(count: number): ShareableGroup[] {
+  return Array.from({ length: count }, () => parityGroup());
+}
+
+/** Registered at once and run in reverse order when the test ends: swarms leave before their DHT goes. */
+const closers = new WeakMap<TestContext, (() => Promise<void>)[]>();
+export function atEnd(t: TestContext, close: () => Promise<void>): void {
+  const known = closers.get(t);
+  if (known !== undefined) {
+    known.push(close);
+    return;
+  }
+  const list = [close];
+  closers.set(t, list);
+  t.after(async () => {
+    for (const each of list.reverse()) await each();
+  });
+}
+
+export async function openDht(t: TestContext, port?: number): Promise<Testnet> {
+  const dht = await createTestnet(3, port === undefined ? {} : { port });
+  assertLocalBootstrap(dht.bootstrap);
+  atEnd(t, () => dht.destroy());
+  return dht;
+}
+
+export interface Opened {
+  swarm: Swarm;
+  log: string[];
+  options: SwarmOptions;
+}
+
+export async function openSwarm(
+  t: TestContext,
+  bootstrap: SwarmOptions['bootstrap'],
+  changes: Partial<SwarmOptions> = {},
+): Promise<Opened> {
+  assertLocalBootstrap(bootstrap);
+  const log: string[] = [];
+  const options: SwarmOptions = {
+    name: 'test',
+    bootstrap,
+    host: '127.0.0.1',
+    identity: identityFromSeed(randomBytes(32)),
+    policyName: () => 'tiny',
+    verify: verifyParity,
+    now: () => Date.now(),
+    random: () => Math.random(),
+    log: (level, message) => void log.push(`${level} ${message}`),
+    ...changes,
+    limits: { refreshAtMs: [300, 1_000, 3_000], pullIntervalMs: 400, watchdogMs: 1_500, ...changes.limits },
+  };
+  const swarm = await createSwarm(options);
+  atEnd(t, () => swarm.close());
+  return { swarm, log, options };
+}
+
+/** Polls until `holds`; fails with what it was waiting for. */
+export async function until(what: string, holds: () => boolean, timeoutMs = 10_000): Promise<number> {
+  const start = performance.now();
+  while (!holds()) {
+    if (performance.now() - start > timeoutMs) throw new Error(`waited ${String(timeoutMs)} ms for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return performance.now() - start;
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

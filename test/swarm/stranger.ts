@@ -1,0 +1,141 @@
+/**
+ * A peer that speaks by hand: it dials a node by key and writes whatever frames it likes, valid or not. Nothing here goes
+ * through the product's own link, gate or Protomux, so that tests can send what those would never send.
+ */
+import HyperDHT from 'hyperdht';
+import type { NoiseStream } from 'hyperdht';
+import type { TestContext } from 'node:test';
+import { CAPABILITY, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
+import type { Message } from '../../src-main/swarm/codec/messages.ts';
+import { packBody } from '../../src-main/swarm/codec/body.ts';
+import { signRecord } from '../../src-main/swarm/codec/record.ts';
+import type { PackedBody } from '../../src-main/swarm/codec/body.ts';
+import { randomBytes, toHex } from '../../src-main/swarm/crypto.ts';
+import { swarmTopic } from '../../src-main/swarm/discovery.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import type { Identity } from '../../src-main/swarm/identity.ts';
+import { secretKeyOf } from '../../src-main/swarm/swarm.ts';
+import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
+import { atEnd, until } from './local-swarm.ts';
+import type { Opened } from './local-swarm.ts';
+
+/** One version of a valid greeting, as the protocol has it. */
+export const GREETING: Message = {
+  kind: 'handshake',
+  version: 1,
+  minVersion: 1,
+  capabilities: CAPABILITY.generates,
+  instanceId: randomBytes(16),
+  membership: null,
+};
+
+export class Stranger {
+  readonly identity: Identity;
+  readonly received: Message[] = [];
+  closed = false;
+  /** What it answers to a pull; by default nothing. */
+  onPull: ((requestId: number) => Buffer[] | null) | null = null;
+  readonly #stream: NoiseStream;
+  #seq = 0;
+
+  constructor(stream: NoiseStream, identity: Identity) {
+    this.#stream = stream;
+    this.identity = identity;
+    stream.on('error', () => undefined);
+    stream.on('close', () => (this.closed = true));
+    stream.on('data', (frame: Buffer) => this.#onFrame(frame));
+  }
+
+  get id(): string {
+    return this.identity.publicKey;
+  }
+
+  frame(bytes: Buffer): void {
+    if (!this.#stream.destroyed) this.#stream.write(bytes);
+  }
+
+  /** Opens the protocol's channel by hand: control session 0, kind 1, channel, name, id. */
+  openChannel(channel = 1, name = 'waggle/swarm', secret?: string): void {
+    const topic = swarmTopic('test', secretKeyOf(secret));
+    const text = Buffer.from(name, 'utf8');
+    this.frame(Buffer.concat([Buffer.from([0, 1, channel, text.byteLength]), text, Buffer.from([32]), topic]));
+  }
+
+  payload(bytes: Buffer): void {
+    this.frame(Buffer.concat([Buffer.from([1, 0]), bytes]));
+  }
+
+  send(message: Message): void {
+    this.payload(encodeMessage(message));
+  }
+
+  async greet(): Promise<void> {
+    this.openChannel();
+    this.send(GREETING);
+    await until('the node’s greeting', () => this.received.some((message) => message.kind === 'handshake'));
+  }
+
+  record(body: PackedBody | ShareableGroup, changes: { round?: number; createdAt?: number } = {}): Buffer {
+    const packed = 'bytes' in body ? body : pack(body);
+    const { round = 1, createdAt = Date.now() } = changes;
+    const fields = { instanceId: Buffer.alloc(16, 9), seq: this.#seq++, round, createdAt, body: packed };
+    return signRecord(fields, this.identity.keyPair).bytes;
+  }
+
+  /** Answers the next pull with these records. */
+  serve(records: Buffer[]): void {
+    this.onPull = () => records;
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
+
+  #onFrame(frame: Buffer): void {
+    if (frame.byteLength < 3 || frame[0] !== 1) return;
+    const decoded = decodeMessage(frame.subarray(2));
+    if (!decoded.ok) return;
+    this.received.push(decoded.value);
+    if (decoded.value.kind !== 'pull') return;
+    const { requestId } = decoded.value;
+    const records = this.onPull?.(requestId) ?? null;
+    if (records === null) return;
+    this.onPull = null;
+    this.send({ kind: 'records', requestId, records });
+  }
+}
+
+export function pack(group: ShareableGroup): PackedBody {
+  const packed = packBody({ task: group.task, policyName: 'stranger', completions: [...group.completions] });
+  if (!packed.ok) throw new Error(packed.reason);
+  return packed.value;
+}
+
+/** One DHT node for all strangers of a test. */
+const dhtNodes = new WeakMap<TestContext, HyperDHT>();
+function dhtOf(t: TestContext, target: Opened): HyperDHT {
+  const known = dhtNodes.get(t);
+  if (known !== undefined) return known;
+  const dht = new HyperDHT({ bootstrap: [...(target.options.bootstrap ?? [])], host: '127.0.0.1' });
+  dhtNodes.set(t, dht);
+  atEnd(t, () => dht.destroy({ force: true }));
+  return dht;
+}
+
+/** Dials the node by its key, the way any peer that has looked up the topic can. */
+export async function dial(t: TestContext, target: Opened, identity = identityFromSeed(randomBytes(32))): Promise<Stranger> {
+  const dht = dhtOf(t, target);
+  const key = Buffer.from(target.options.identity.publicKey, 'hex');
+  // The node announces itself a moment after it starts.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const stream = dht.connect(key, { keyPair: identity.keyPair });
+    const opened = await new Promise<boolean>((resolve) => {
+      stream.on('error', () => resolve(false));
+      stream.on('close', () => resolve(false));
+      stream.on('open', () => resolve(true));
+    });
+    if (opened) return new Stranger(stream, identity);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  throw new Error(`could not dial ${toHex(key)}`);
+}

@@ -1,0 +1,183 @@
+/** Honest nodes on a local DHT: they find each other, trade, relay, keep private swarms apart, and close in time. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { randomBytes } from '../../src-main/swarm/crypto.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import { instantiate } from '../../src-main/tasks/task-ref.ts';
+import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
+import type { VerifyTexts } from '../../src-main/swarm/admission.ts';
+import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
+
+test('two nodes share and adopt each other’s groups, with rewards recomputed here', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const admitted: string[] = [];
+  let changes = 0;
+  const a = await openSwarm(t, bootstrap, { policyName: () => 'policy\u202eA\n' });
+  const b = await openSwarm(t, bootstrap, {
+    onAdmitted: (group, from) => void admitted.push(`${group.id} ${from}`),
+    onChange: () => void changes++,
+  });
+  const ids = a.swarm.share(parityGroups(5), 3);
+  assert.equal(new Set(ids).size, 5);
+  await until('b pools five groups', () => b.swarm.status().groupsPooled === 5);
+  const key = a.options.identity.publicKey;
+  assert.deepEqual(admitted.sort(), ids.map((id) => `${String(id)} ${key}`).sort());
+
+  const adopted = b.swarm.adopt(3);
+  assert.equal(adopted.length, 3);
+  for (const group of adopted) {
+    assert.equal(group.origin, key);
+    assert.equal(group.round, 3);
+    assert.equal(group.policyName, 'policy A');
+    assert.match(group.question, /^parity of \d+\?$/);
+    assert.deepEqual(group.completions.map((completion) => completion.reward), [1, 0, 1, 0]);
+    assert.deepEqual(group.completions.map((completion) => completion.ended), [true, true, true, false]);
+  }
+  const status = b.swarm.status();
+  assert.deepEqual(
+    [status.presence, status.peers, status.groupsAdopted, status.groupsPooled, status.rejected],
+    ['connected', 1, 3, 2, {}],
+  );
+  assert.equal(status.text, 'Trading with 1 peer');
+  assert.ok(status.bytesIn > 500 && status.bytesOut > 0);
+  const row = b.swarm.peers().find((each) => each.peer === key);
+  assert.ok(row?.connected);
+  assert.equal(row.groupsReceived, 5);
+  assert.equal(row.completionsVerified, 20);
+  assert.equal(row.completionsRight, 10);
+  assert.equal(row.groupsAdopted, 3);
+  assert.ok(row.latencyMs !== null && row.latencyMs > 0);
+  await pause(300);
+  assert.ok(changes > 0);
+
+  b.swarm.share(parityGroups(2), 1);
+  await until('a pools two groups', () => a.swarm.status().groupsPooled === 2);
+  assert.equal(a.swarm.status().groupsShared, 5);
+});
+
+test('three nodes; the real verifier scores real tasks', async (t) => {
+  const verify: VerifyTexts = (ref, texts) => {
+    const checked = verifyGroup(ref, texts, { bareAnswer: true });
+    if (!checked.ok) return checked;
+    const rewards = checked.verdicts.map((verdict) => verdict.reward);
+    return { ok: true, ref: checked.ref, question: checked.instance.question, rewards };
+  };
+  const { bootstrap } = await openDht(t);
+  const nodes = await Promise.all([0, 1, 2].map(() => openSwarm(t, bootstrap, { verify })));
+  nodes.forEach(({ swarm }, n) => {
+    const groups = [0, 1].map((index) => {
+      const task = { generator: 'chain_sum', version: 1, config: {}, seed: String(n * 1000), index };
+      const made = instantiate(task);
+      assert.ok(made.ok);
+      const answers = [made.instance.answer, 'certainly not'];
+      return { task, completions: answers.map((text) => ({ text, ended: true })) };
+    });
+    swarm.share(groups, 1);
+  });
+  for (const { swarm } of nodes) {
+    await until('each node pools the four groups of the others', () => swarm.status().groupsPooled === 4);
+    const groups = swarm.adopt(8);
+    assert.equal(new Set(groups.map((group) => group.origin)).size, 2);
+    for (const group of groups) assert.deepEqual(group.completions.map((completion) => completion.reward), [1, 0]);
+    assert.deepEqual(swarm.status().rejected, {});
+  }
+});
+
+test('a record reaches a node that never met its origin', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap);
+  const b = await openSwarm(t, bootstrap);
+  a.swarm.share(parityGroups(3), 1);
+  await until('b holds a’s records', () => b.swarm.status().groupsPooled === 3);
+  await a.swarm.close();
+  const c = await openSwarm(t, bootstrap);
+  await until('c pools a’s groups', () => c.swarm.status().groupsPooled === 3);
+  const origin = a.options.identity.publicKey;
+  for (const group of c.swarm.adopt(3)) assert.equal(group.origin, origin);
+  const rows = new Map(c.swarm.peers().map((row) => [row.peer, row]));
+  assert.equal(rows.get(origin)?.groupsVerified, 3);
+  assert.equal(rows.get(origin)?.groupsReceived, 0);
+  assert.equal(rows.get(origin)?.connected, false);
+  assert.equal(rows.get(b.options.identity.publicKey)?.groupsReceived, 3);
+  assert.ok(c.swarm.status().membersKnown >= 1, 'the origin’s head is gossiped on');
+});
+
+test('groups of equal rewards are neither sampled nor relayed', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap);
+  const b = await openSwarm(t, bootstrap);
+  const { task } = parityGroup();
+  a.swarm.share([{ task, completions: [{ text: 'x', ended: true }, { text: 'y', ended: true }] }, parityGroup()], 1);
+  await until('b pools both', () => b.swarm.status().groupsPooled === 2);
+  assert.equal(b.swarm.status().recordsHeld, 1);
+  assert.equal(b.swarm.adopt(9).length, 1);
+  assert.equal(b.swarm.status().groupsPooled, 0);
+});
+
+test('a secret keeps a swarm apart; only those who know it meet', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const inside = await openSwarm(t, bootstrap, { secret: 'honey' });
+  const member = await openSwarm(t, bootstrap, { secret: 'honey' });
+  const outside = await openSwarm(t, bootstrap);
+  const wrong = await openSwarm(t, bootstrap, { secret: 'wax' });
+  inside.swarm.share(parityGroups(1), 1);
+  await until('the member has the group', () => member.swarm.status().groupsPooled === 1);
+  await pause(1_500);
+  assert.equal(outside.swarm.status().peers, 0);
+  assert.equal(wrong.swarm.status().peers, 0);
+});
+
+test('what is too large is not shared, and says so by null', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { swarm } = await openSwarm(t, bootstrap);
+  const { task } = parityGroup();
+  const noise = Array.from({ length: 40 }, () => ({ text: randomBytes(2000).toString('hex'), ended: true }));
+  const [tooLarge, fine] = swarm.share([{ task, completions: noise }, parityGroup()], 1);
+  assert.equal(tooLarge, null);
+  assert.match(String(fine), /^[0-9a-f]{64}$/);
+  assert.equal(swarm.status().groupsShared, 1);
+});
+
+test('suspend stops the trade, resume takes it up again', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap);
+  const b = await openSwarm(t, bootstrap);
+  await until('connected', () => a.swarm.status().presence === 'connected');
+  await b.swarm.suspend();
+  await until('a is without peers', () => a.swarm.status().peers === 0);
+  assert.equal(b.swarm.status().presence, 'off');
+  assert.equal(await b.swarm.pull(), 0);
+  a.swarm.share(parityGroups(2), 1);
+  await b.swarm.resume();
+  await until('b has the groups', () => b.swarm.status().groupsPooled === 2, 15_000);
+});
+
+test('one identity running twice is reported to its owner', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const identity = identityFromSeed(randomBytes(32));
+  const honest = await openSwarm(t, bootstrap);
+  const first = await openSwarm(t, bootstrap, { identity });
+  await until('first is connected', () => first.swarm.status().presence === 'connected');
+  const second = await openSwarm(t, bootstrap, { identity });
+  await pause(20); // records of the second start are younger than the first start
+  second.swarm.share(parityGroups(1), 1);
+  first.swarm.share(parityGroups(1), 1);
+  const seen = () => [first, second].some(({ swarm }) => swarm.status().doubledIdentityAt !== null);
+  await until('one of the two notices', seen, 20_000);
+  assert.match([...first.log, ...second.log].join('\n'), /running twice.*identity, of its own/);
+  assert.equal(honest.swarm.status().doubledIdentityAt, null);
+});
+
+test('close is idempotent, quick, and leaves nothing behind', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap);
+  const b = await openSwarm(t, bootstrap);
+  await until('connected', () => a.swarm.status().presence === 'connected');
+  const start = performance.now();
+  await Promise.all([b.swarm.close(), b.swarm.close()]);
+  assert.ok(performance.now() - start < 3_000);
+  await until('a notices', () => a.swarm.status().peers === 0);
+  assert.equal(b.swarm.status().presence, 'off');
+  b.swarm.share(parityGroups(1), 2); // harmless
+  assert.equal(await b.swarm.pull(), 0);
+});
