@@ -1,0 +1,118 @@
+/**
+ * `npm run demo`: a private DHT on loopback and three headless nodes that trade on it, each a process with a temporary data
+ * folder of its own, and the dashboard of the first. Knows nothing of training; it watches the nodes over their API.
+ *
+ * Invariants: nothing leaves 127.0.0.1; no process and no folder is left behind, however it ends (Ctrl-C, a node that dies,
+ * --rounds or --seconds reached); nodes end by themselves when this process is killed, for their channel to it closes.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import createTestnet from 'hyperdht/testnet';
+import { describeError } from './base/errors.ts';
+import { isSourceCheckout } from './cli/app-root.ts';
+import { buildRenderer, rendererIsStale } from './cli/build.ts';
+import { launchNode, type DemoNode } from './cli/demo-node.ts';
+import { untilEnd } from './cli/shutdown.ts';
+import { openTerminal, paint } from './cli/terminal.ts';
+
+interface DemoOptions {
+  nodes: number;
+  rounds: number;
+  seconds: number;
+}
+
+const watchEveryMs = 5000;
+const terminal = openTerminal(process.stdout, process.stderr, process.env);
+
+const {
+  nodes: nodeCount,
+  rounds,
+  seconds,
+} = new Command('demo')
+  .description('Three nodes that trade on this machine, with one dashboard.')
+  .option('--nodes <number>', 'how many nodes', wholeNumber(1, 16), 3)
+  .option(
+    '--rounds <number>',
+    'end when every node has done this many rounds; 0 goes on until Ctrl-C',
+    wholeNumber(0, 1e9),
+    0,
+  )
+  .option('--seconds <number>', 'end after this long; 0 goes on until Ctrl-C', wholeNumber(0, 1e6), 0)
+  .parse()
+  .opts<DemoOptions>();
+
+terminal.print(`Waggle demo: ${nodeCount} nodes on a private DHT on 127.0.0.1. Ctrl-C ends all of it.`);
+process.exitCode = await runDemo();
+setTimeout(() => process.exit(), 2000).unref();
+
+async function runDemo(): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'waggle-demo-'));
+  const nodes: DemoNode[] = [];
+  const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+  let outcome = 0;
+  let finish: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (finish = resolve));
+  const end = untilEnd({
+    ended: over,
+    async close() {
+      for (const close of closers.reverse()) await close();
+    },
+    say: (text) => terminal.complain(text),
+    deadlineMs: 20_000,
+  });
+  try {
+    await open(folder, nodes, closers);
+    for (const node of nodes) {
+      void node.ended.then((code) => {
+        if (rounds > 0 && code === 0) return;
+        terminal.complain(
+          `waggle: node ${node.number} has ended (${node.lastWords() || `exit code ${String(code)}`}).`,
+        );
+        outcome = 1;
+        finish();
+      });
+    }
+    watch(nodes, finish);
+  } catch (error) {
+    terminal.complain(`waggle: the demo could not start: ${describeError(error)}`);
+    outcome = 1;
+    finish();
+  }
+  return Math.max(await end, outcome);
+}
+
+async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<unknown>)[]): Promise<void> {
+  const building = isSourceCheckout() && rendererIsStale() ? buildRenderer() : Promise.resolve();
+  building.catch((error: unknown) => terminal.complain(`waggle: no dashboard: ${describeError(error)}`));
+  const dht = await createTestnet(3, { host: '127.0.0.1' });
+  closers.push(() => dht.destroy());
+  const bootstrap = dht.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',');
+  closers.push(() => Promise.all(nodes.map((node) => node.close())));
+  for (let number = 1; number <= nodeCount; number++) {
+    nodes.push(launchNode({ number, folder, bootstrap, rounds }));
+  }
+  const [first] = await Promise.all(nodes.map((node) => node.address));
+  terminal.print(`Dashboard of node 1: ${paint(terminal, 'bold', first!)}`);
+}
+
+/** One line a node now and then; ends the demo at its limits. */
+function watch(nodes: readonly DemoNode[], finish: () => void): void {
+  if (seconds > 0) setTimeout(finish, seconds * 1000).unref();
+  const timer = setInterval(() => {
+    void Promise.all(nodes.map((node) => node.line())).then((lines) => {
+      for (const line of lines) if (line !== null) terminal.print(line.text);
+      if (rounds > 0 && lines.every((line) => line !== null && line.round >= rounds)) finish();
+    });
+  }, watchEveryMs);
+  timer.unref();
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
