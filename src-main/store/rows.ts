@@ -1,0 +1,119 @@
+/** What goes into the history, and the parsing of what comes out. The rows that leave are those of engine/api.ts, shape for shape. */
+import { safeBlock, safeLine } from '../base/sanitise-text.ts';
+import type { MetricValues } from '../stats/metrics.ts';
+import type { PeerId, TaskRef } from '../types.ts';
+
+export interface RoundRow {
+  round: number;
+  /** ms since epoch. */
+  finishedAt: number;
+  seconds: number;
+  policyVersion: number;
+  metrics: Record<string, number>;
+}
+
+export interface NewRound extends Omit<RoundRow, 'metrics'> {
+  metrics: MetricValues;
+}
+
+export interface RolloutRow {
+  id: number;
+  /** Round of this node in which it was written or adopted. */
+  round: number;
+  at: number;
+  origin: PeerId;
+  own: boolean;
+  policyName: string;
+  task: TaskRef;
+  question: string;
+  answer: string;
+  completion: string;
+  ended: boolean;
+  reward: number;
+  advantage: number | null;
+}
+
+/** A group to keep, with every completion of it. Text is made safe on the way in. */
+export interface NewRolloutGroup extends Omit<RolloutRow, 'id' | 'completion' | 'ended' | 'reward' | 'advantage'> {
+  completions: { text: string; ended: boolean; reward: number; advantage: number | null }[];
+}
+
+export interface LeaderboardRow {
+  peer: PeerId;
+  own: boolean;
+  displayName: string | null;
+  policyName: string;
+  groupsVerified: number;
+  completionsVerified: number;
+  completionsRight: number;
+  groupsAdopted: number;
+  rejected: number;
+  firstSeenAt: number;
+  lastSeenAt: number;
+}
+
+/** Counters are added to what is there; names replace it where given. */
+export interface PeerCredit {
+  peer: PeerId;
+  own: boolean;
+  at: number;
+  displayName?: string | null;
+  policyName?: string;
+  groupsVerified?: number;
+  completionsVerified?: number;
+  completionsRight?: number;
+  groupsAdopted?: number;
+  rejected?: number;
+}
+
+export const textLimits = { name: 60, question: 8000, answer: 2000, completion: 32_000 } as const;
+
+/** The group as it is stored and shown: control, bidi and invisible characters are gone, lengths are bounded. */
+export function safeGroup(group: NewRolloutGroup): NewRolloutGroup {
+  return {
+    ...group,
+    policyName: safeLine(group.policyName, textLimits.name),
+    question: safeBlock(group.question, textLimits.question),
+    answer: safeBlock(group.answer, textLimits.answer),
+    completions: group.completions.map((completion) => ({
+      ...completion,
+      text: safeBlock(completion.text, textLimits.completion),
+    })),
+  };
+}
+
+export type SqlRow = Record<string, unknown>;
+
+export function rolloutFrom(row: SqlRow): RolloutRow {
+  return {
+    id: row['id'] as number,
+    round: row['round'] as number,
+    at: row['at'] as number,
+    origin: row['origin'] as string,
+    own: row['own'] === 1,
+    policyName: row['policy_name'] as string,
+    task: JSON.parse(row['task'] as string) as TaskRef,
+    question: row['question'] as string,
+    answer: row['answer'] as string,
+    completion: row['completion'] as string,
+    ended: row['ended'] === 1,
+    reward: row['reward'] as number,
+    advantage: row['advantage'] as number | null,
+  };
+}
+
+export function leaderFrom(row: SqlRow): LeaderboardRow {
+  return {
+    peer: row['peer'] as string,
+    own: row['own'] === 1,
+    displayName: row['display_name'] as string | null,
+    policyName: row['policy_name'] as string,
+    groupsVerified: row['groups_verified'] as number,
+    completionsVerified: row['completions_verified'] as number,
+    completionsRight: row['completions_right'] as number,
+    groupsAdopted: row['groups_adopted'] as number,
+    rejected: row['rejected'] as number,
+    firstSeenAt: row['first_seen_at'] as number,
+    lastSeenAt: row['last_seen_at'] as number,
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * The tables of the history, as the list of steps that make them. Step n takes the file from user_version n to n + 1; steps are
+ * never edited once released, only appended. `application_id` tells our files from others.
+ */
+
+/** "WAGG" */
+export const applicationId = 0x57414747;
+
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE rounds (
+    round INTEGER PRIMARY KEY,
+    finished_at INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    policy_version INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE metric_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE metrics (
+    round INTEGER NOT NULL,
+    metric INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (round, metric)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What all completions of a group share is stored once.
+  CREATE TABLE rollout_groups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    round INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    policy_name TEXT NOT NULL,
+    task TEXT NOT NULL,
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX rollout_groups_by_round ON rollout_groups (round);
+  CREATE TABLE rollouts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    group_id INTEGER NOT NULL,
+    own INTEGER NOT NULL,
+    completion TEXT NOT NULL,
+    ended INTEGER NOT NULL,
+    reward REAL NOT NULL,
+    advantage REAL
+  ) STRICT;
+  CREATE INDEX rollouts_by_group ON rollouts (group_id);
+  CREATE INDEX rollouts_by_own ON rollouts (own, id);
+
+  CREATE TABLE peers (
+    peer TEXT PRIMARY KEY,
+    own INTEGER NOT NULL,
+    display_name TEXT,
+    policy_name TEXT NOT NULL,
+    groups_verified INTEGER NOT NULL,
+    completions_verified INTEGER NOT NULL,
+    completions_right INTEGER NOT NULL,
+    groups_adopted INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value REAL NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+];

@@ -1,0 +1,259 @@
+/**
+ * The history of a node: rounds with their metrics, rollouts, what each peer was verified to have done, totals. One transaction
+ * per round. Holds nothing that training needs: policy, optimiser and counters of the loop are in the checkpoint.
+ *
+ * Invariants: bounded in bytes, rounds and peers; text that leaves is safe for people; every failure is a StoreError or a
+ * DiskFullError, after which the file is as it was before the call.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { safeLine } from '../base/sanitise-text.ts';
+import { isMetricName, type MetricName } from '../stats/metrics.ts';
+import { openDatabase, type OpenDatabase } from './open-database.ts';
+import { createSweeper, type Retention } from './retention.ts';
+import {
+  leaderFrom,
+  rolloutFrom,
+  safeGroup,
+  textLimits,
+  type LeaderboardRow,
+  type NewRolloutGroup,
+  type NewRound,
+  type PeerCredit,
+  type RolloutRow,
+  type RoundRow,
+} from './rows.ts';
+import { prepareStatements, type Statements } from './statements.ts';
+import { asStoreError } from './store-error.ts';
+
+/** Totals over all starts. */
+export type CounterName =
+  | 'generatedTokens'
+  | 'trainedTokens'
+  | 'trainedMs'
+  | 'uptimeMs'
+  | 'groupsShared'
+  | 'groupsAdopted'
+  | 'computeRestarts'
+  | `rejected.${string}`;
+
+export interface RoundRecord {
+  round: NewRound;
+  rollouts?: readonly NewRolloutGroup[];
+  peers?: readonly PeerCredit[];
+  counters?: Partial<Record<CounterName, number>>;
+}
+
+export interface Store {
+  /** Everything of one round, in one transaction; a round recorded before is replaced. Returns the rollouts as clients see them. */
+  recordRound(record: RoundRecord): { row: RoundRow; rollouts: RolloutRow[] };
+  /** Oldest first, at most `limit`, spread evenly over all rounds from `sinceRound`; the newest is always among them. */
+  rounds(query: { sinceRound: number; limit: number }): RoundRow[];
+  /** Newest first. */
+  rollouts(query: { limit: number; beforeId: number | null; origin: 'all' | 'own' | 'peers' }): RolloutRow[];
+  creditPeers(credits: readonly PeerCredit[]): void;
+  /** Most right completions first, at most 500. */
+  leaderboard(): LeaderboardRow[];
+  addCounters(amounts: Partial<Record<CounterName, number>>): void;
+  counters(): Record<string, number>;
+  /** Small texts that must survive a restart, for example whether the owner paused. */
+  note(name: string): string | null;
+  setNote(name: string, value: string | null): void;
+  lastRound(): number | null;
+  /** Mean of a metric over the latest `rounds` rounds that have it; null when none has. */
+  recentMean(metric: MetricName, rounds: number): number | null;
+  /** Forgets rounds after `round` and their rollouts: after a crash the checkpoint may be older than the history. */
+  rewindTo(round: number): void;
+  setRetention(retention: Retention): void;
+  usedBytes(): number;
+  close(): void;
+}
+
+export interface StoreOptions {
+  retention: Retention;
+  maxPeers?: number;
+}
+
+/** @throws StoreError (foreign, newer, locked, unwritable), DiskFullError. A damaged file is moved aside and told to `warn`. */
+export function openStore(
+  path: string,
+  options: StoreOptions & { now?: () => number; warn: (message: string) => void },
+): Store {
+  const open = openDatabase(path, { now: options.now ?? Date.now });
+  if (open.movedTo !== null)
+    options.warn(
+      `The history was damaged: it was moved to ${open.movedTo} and a new one begun. The policy is not affected.`,
+    );
+  return createStore(open, options);
+}
+
+export function createStore({ database, path }: OpenDatabase, options: StoreOptions): Store {
+  const transact = <T>(work: () => T): T => transaction(database, path, work);
+  const guard = <T>(work: () => T): T => guarded(path, work);
+  const sql = prepareStatements(database);
+  let retention = options.retention;
+  const sweeper = createSweeper(database, () => retention, transact);
+  const maxPeers = options.maxPeers ?? 5000;
+  let closed = false;
+  return {
+    recordRound: (record) => {
+      const recorded = transact(() => writeRecord(sql, record, maxPeers));
+      guard(() => sweeper.sweep());
+      return recorded;
+    },
+    rounds: (query) => guard(() => readRounds(sql, query)),
+    rollouts: ({ limit, beforeId, origin }) =>
+      guard(() => {
+        const before = beforeId ?? Number.MAX_SAFE_INTEGER;
+        const rows =
+          origin === 'all'
+            ? sql.rollouts.all(before, limit)
+            : sql.rolloutsByOwn.all(origin === 'own' ? 1 : 0, before, limit);
+        return rows.map(rolloutFrom);
+      }),
+    creditPeers: (credits) => transact(() => writePeers(sql, credits, maxPeers)),
+    leaderboard: () => guard(() => sql.leaderboard.all(500).map(leaderFrom)),
+    addCounters: (amounts) => transact(() => writeCounters(sql, amounts)),
+    counters: () =>
+      guard(() => Object.fromEntries(sql.counters.all().map((row) => [String(row['name']), Number(row['value'])]))),
+    note: (name) => guard(() => (sql.note.get(name)?.['value'] as string | undefined) ?? null),
+    setNote: (name, value) => {
+      guard(() => (value === null ? sql.dropNote.run(name) : sql.setNote.run(name, value)));
+    },
+    lastRound: () => guard(() => sql.lastRound.get()?.['round'] as number | null),
+    recentMean: (metric, rounds) =>
+      guard(() => (sql.recentMean.get(metric, rounds)?.['mean'] ?? null) as number | null),
+    rewindTo: (round) =>
+      transact(() =>
+        [sql.rewindRollouts, sql.rewindGroups, sql.rewindMetrics, sql.rewindRounds].forEach((step) => step.run(round)),
+      ),
+    setRetention: (next) => {
+      retention = next;
+    },
+    usedBytes: () => guard(() => sweeper.usedBytes()),
+    close: () => {
+      if (closed) return;
+      closed = true;
+      database.close();
+    },
+  };
+}
+
+function guarded<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw asStoreError(error, path);
+  }
+}
+
+function transaction<T>(database: DatabaseSync, path: string, work: () => T): T {
+  return guarded(path, () => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk makes SQLite roll back by itself.
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  });
+}
+
+function writeRecord(
+  sql: Statements,
+  record: RoundRecord,
+  maxPeers: number,
+): { row: RoundRow; rollouts: RolloutRow[] } {
+  const { round, finishedAt, seconds, policyVersion } = record.round;
+  sql.dropRolloutsOf.run(round);
+  sql.dropGroupsOf.run(round);
+  sql.putRound.run(round, finishedAt, seconds, policyVersion);
+  sql.dropMetricsOf.run(round);
+  const metrics: Record<string, number> = {};
+  for (const [name, value] of Object.entries(record.round.metrics)) {
+    if (!Number.isFinite(value)) continue;
+    metrics[name] = value;
+    sql.nameMetric.run(name);
+    sql.putMetric.run(round, value, name);
+  }
+  const rollouts = (record.rollouts ?? []).flatMap((group) => writeGroup(sql, safeGroup(group)));
+  writePeers(sql, record.peers ?? [], maxPeers);
+  writeCounters(sql, record.counters ?? {});
+  return { row: { round, finishedAt, seconds, policyVersion, metrics }, rollouts };
+}
+
+function writeGroup(sql: Statements, { completions, ...group }: NewRolloutGroup): RolloutRow[] {
+  const { round, at, origin, own, policyName, task, question, answer } = group;
+  const groupId = sql.putGroup.run(
+    round,
+    at,
+    origin,
+    policyName,
+    JSON.stringify(task),
+    question,
+    answer,
+  ).lastInsertRowid;
+  return completions.map(({ text, ended, reward, advantage }) => {
+    const id = Number(sql.putRollout.run(groupId, own ? 1 : 0, text, ended ? 1 : 0, reward, advantage).lastInsertRowid);
+    return { id, ...group, completion: text, ended, reward, advantage };
+  });
+}
+
+function writePeers(sql: Statements, credits: readonly PeerCredit[], maxPeers: number): void {
+  for (const credit of credits) {
+    sql.creditPeer.run({
+      peer: credit.peer,
+      own: credit.own ? 1 : 0,
+      at: credit.at,
+      displayName:
+        credit.displayName === undefined || credit.displayName === null
+          ? null
+          : safeLine(credit.displayName, textLimits.name),
+      policyName: credit.policyName === undefined ? null : safeLine(credit.policyName, textLimits.name),
+      groupsVerified: credit.groupsVerified ?? 0,
+      completionsVerified: credit.completionsVerified ?? 0,
+      completionsRight: credit.completionsRight ?? 0,
+      groupsAdopted: credit.groupsAdopted ?? 0,
+      rejected: credit.rejected ?? 0,
+    });
+  }
+  // Keys cost nothing to make: those that brought least are forgotten first.
+  const surplus = credits.length === 0 ? 0 : Number(sql.peerCount.get()?.['count']) - maxPeers;
+  if (surplus > 0) sql.dropPeers.run(surplus);
+}
+
+function writeCounters(sql: Statements, amounts: Partial<Record<CounterName, number>>): void {
+  for (const [name, amount] of Object.entries(amounts))
+    if (amount !== undefined && amount !== 0 && Number.isFinite(amount)) sql.addCounter.run(name, amount);
+}
+
+/** Rounds at multiples of the stride, so that the same points stay while the curve grows, and the newest. */
+function readRounds(sql: Statements, { sinceRound, limit }: { sinceRound: number; limit: number }): RoundRow[] {
+  const span = sql.roundSpan.get(sinceRound);
+  const last = span?.['last'];
+  if (limit < 1 || typeof last !== 'number') return [];
+  const first = span!['first'] as number;
+  const total = span!['count'] as number;
+  const stride = total <= limit ? 1 : limit === 1 ? last - first + 1 : Math.ceil((last - first + 1) / (limit - 1));
+  const rows = new Map<number, RoundRow>();
+  for (const row of limit === 1 ? sql.roundRows.all(last, 1, last) : sql.roundRows.all(first, stride, last)) {
+    const round = row['round'] as number;
+    let entry = rows.get(round);
+    if (entry === undefined) {
+      entry = {
+        round,
+        finishedAt: row['finished_at'] as number,
+        seconds: row['seconds'] as number,
+        policyVersion: row['policy_version'] as number,
+        metrics: {},
+      };
+      rows.set(round, entry);
+    }
+    const name = row['name'];
+    // A name that this version no longer defines is not shown: every number shown says what it measures.
+    if (typeof name === 'string' && isMetricName(name)) entry.metrics[name] = row['value'] as number;
+  }
+  return [...rows.values()];
+}
