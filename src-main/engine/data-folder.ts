@@ -8,9 +8,10 @@
  * that is gone, and a reader finds its port closed.
  */
 import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
 import { asDiskFull, DiskFullError, freeBytesAt, removeLeftovers, writeFileAtomic } from '../base/atomic-file.ts';
 import { describeError, errnoCode, WaggleError } from '../base/errors.ts';
 
@@ -49,6 +50,8 @@ export class DataFolderError extends WaggleError {
     super({ code, message, fix, values: { path, ...(more.pid === undefined ? {} : { pid: more.pid }) }, cause: more.cause });
   }
 }
+
+const runtimeNote = z.object({ port: z.int().min(1).max(65535), token: z.string().min(1), pid: z.int().min(1) });
 
 /** Room for two checkpoints of the bundled policy and a stretch of history. */
 export const minFreeBytes = 100 * 1024 * 1024;
@@ -101,9 +104,7 @@ export async function openDataFolder(root: string, options: { minFreeBytes?: num
 /** The running node of a folder as it noted itself; null when there is no note or it is unreadable. The node may be gone. */
 export async function readRuntimeNote(root: string): Promise<RuntimeNote | null> {
   try {
-    const note = JSON.parse(await readFile(dataFolderPaths(root).runtime, 'utf8')) as Partial<RuntimeNote> | null;
-    const legal = Number.isInteger(note?.port) && Number.isInteger(note?.pid) && typeof note?.token === 'string';
-    return legal ? { port: note!.port!, pid: note!.pid!, token: note!.token! } : null;
+    return runtimeNote.parse(JSON.parse(await readFile(dataFolderPaths(root).runtime, 'utf8')));
   } catch {
     return null;
   }
@@ -112,8 +113,7 @@ export async function readRuntimeNote(root: string): Promise<RuntimeNote | null>
 async function lock(paths: DataFolderPaths): Promise<() => void> {
   let database: DatabaseSync | undefined;
   try {
-    closeSync(openSync(paths.lock, 'a', 0o600));
-    chmodSync(paths.lock, 0o600);
+    createLockFile(paths.lock);
     // journal_mode MEMORY: holding the lock leaves no second file behind.
     database = new DatabaseSync(paths.lock, { timeout: 0 });
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
@@ -133,6 +133,15 @@ async function lock(paths: DataFolderPaths): Promise<() => void> {
     released = true;
     held.close();
   };
+}
+
+/** Only when absent: on POSIX systems closing any handle of a file drops the locks that this process holds on it. */
+function createLockFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (errnoCode(error) !== 'EEXIST') throw error;
+  }
 }
 
 const sqliteCode = (error: unknown) => (error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0);
