@@ -114,7 +114,7 @@ test('parseTaskRef takes anything without throwing, and its result parses to its
     }),
     { numRuns: 600, seed: 1 },
   );
-  assert.ok(accepted > 50, `${accepted} accepted`);
+  assert.ok(accepted > 20, `${accepted} accepted`);
 });
 
 test('number texts read back equal', () => {
