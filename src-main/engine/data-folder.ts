@@ -46,8 +46,20 @@ export interface DataFolder {
 export type DataFolderErrorCode = 'dataFolderLocked' | 'dataFolderUnwritable' | 'dataFolderNotAFolder';
 
 export class DataFolderError extends WaggleError {
-  constructor(code: DataFolderErrorCode, path: string, message: string, fix: string, more: { pid?: number | null; cause?: unknown } = {}) {
-    super({ code, message, fix, values: { path, ...(more.pid === undefined ? {} : { pid: more.pid }) }, cause: more.cause });
+  constructor(
+    code: DataFolderErrorCode,
+    path: string,
+    message: string,
+    fix: string,
+    more: { pid?: number | null; cause?: unknown } = {},
+  ) {
+    super({
+      code,
+      message,
+      fix,
+      values: { path, ...(more.pid === undefined ? {} : { pid: more.pid }) },
+      cause: more.cause,
+    });
   }
 }
 
@@ -144,7 +156,8 @@ function createLockFile(path: string): void {
   }
 }
 
-const sqliteCode = (error: unknown) => (error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0);
+const sqliteCode = (error: unknown) =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
 const isBusy = (error: unknown) => sqliteCode(error) === 5;
 /** Something else wrote into the lock file; it holds nothing of ours. */
 const isForeignFile = (error: unknown) => sqliteCode(error) === 26 || sqliteCode(error) === 11;
@@ -187,7 +200,19 @@ async function explain(root: string, error: unknown): Promise<unknown> {
   if (known instanceof WaggleError) return known;
   const code = errnoCode(error);
   if (code === 'ENOTDIR' || code === 'EEXIST')
-    return new DataFolderError('dataFolderNotAFolder', root, `The data folder ${root} cannot be made: a file is in its place.`, 'Choose a folder with --data, or move that file.', { cause: error });
+    return new DataFolderError(
+      'dataFolderNotAFolder',
+      root,
+      `The data folder ${root} cannot be made: a file is in its place.`,
+      'Choose a folder with --data, or move that file.',
+      { cause: error },
+    );
   const fix = 'Make the folder writable for this user, or choose another one with --data.';
-  return new DataFolderError('dataFolderUnwritable', root, `The data folder ${root} cannot be written (${describeError(error)}).`, fix, { cause: error });
+  return new DataFolderError(
+    'dataFolderUnwritable',
+    root,
+    `The data folder ${root} cannot be written (${describeError(error)}).`,
+    fix,
+    { cause: error },
+  );
 }

@@ -20,14 +20,18 @@ type Gpu = MachineReport['gpus'][number];
 export interface HardwareQueries {
   cpu(): Promise<{ manufacturer: string; brand: string; physicalCores: number; cores: number }>;
   mem(): Promise<{ total: number; available: number }>;
-  graphics(): Promise<{ controllers: { vendor: string; model: string; vram: number | null; memoryTotal?: number; driverVersion?: string }[] }>;
+  graphics(): Promise<{
+    controllers: { vendor: string; model: string; vram: number | null; memoryTotal?: number; driverVersion?: string }[];
+  }>;
   battery(): Promise<{ hasBattery: boolean; isCharging: boolean; percent: number }>;
 }
 
 const defaultTimeLimitMs = 8000;
 
 /** Never rejects; takes at most a little over `timeLimitMs`, for the queries run side by side. */
-export async function readHardware(options: { timeLimitMs?: number; queries?: HardwareQueries } = {}): Promise<MachineReport> {
+export async function readHardware(
+  options: { timeLimitMs?: number; queries?: HardwareQueries } = {},
+): Promise<MachineReport> {
   const queries: HardwareQueries = options.queries ?? systeminformation;
   const timeLimitMs = options.timeLimitMs ?? defaultTimeLimitMs;
   const unknown: string[] = [];
@@ -41,23 +45,48 @@ export async function readHardware(options: { timeLimitMs?: number; queries?: Ha
   };
   const [cpu, memory, gpus, battery] = await Promise.all([
     ask('processor', () => queries.cpu(), readCpu, fallbackCpu()),
-    ask('memory', () => queries.mem(), ({ total, available }) => ({ totalBytes: total, freeBytes: available }), { totalBytes: totalmem(), freeBytes: freemem() }),
-    ask('graphics cards', () => queries.graphics(), ({ controllers }) => controllers.map(readGpu), []),
+    ask(
+      'memory',
+      () => queries.mem(),
+      ({ total, available }) => ({ totalBytes: total, freeBytes: available }),
+      { totalBytes: totalmem(), freeBytes: freemem() },
+    ),
+    ask(
+      'graphics cards',
+      () => queries.graphics(),
+      ({ controllers }) => controllers.map(readGpu),
+      [],
+    ),
     ask('battery', () => queries.battery(), readBattery, { present: false, charging: null, percent: null }),
   ]);
   for (const gpu of gpus) if (gpu.vramBytes === null) unknown.push(`memory of ${gpu.name}`);
-  return { cpu, memory, gpus, battery, os: { platform: process.platform, release: release(), arch: process.arch }, unknown };
+  return {
+    cpu,
+    memory,
+    gpus,
+    battery,
+    os: { platform: process.platform, release: release(), arch: process.arch },
+    unknown,
+  };
 }
 
 function fallbackCpu(): MachineReport['cpu'] {
   const threads = cpus();
-  return { model: safeLine(threads[0]?.model ?? '', 100) || 'unknown', cores: Math.max(1, threads.length), threads: Math.max(1, threads.length) };
+  return {
+    model: safeLine(threads[0]?.model ?? '', 100) || 'unknown',
+    cores: Math.max(1, threads.length),
+    threads: Math.max(1, threads.length),
+  };
 }
 
 function readCpu(cpu: Awaited<ReturnType<HardwareQueries['cpu']>>): MachineReport['cpu'] {
   const fallback = fallbackCpu();
   const model = safeLine(`${cpu.manufacturer} ${cpu.brand}`, 100);
-  return { model: model === '' ? fallback.model : model, cores: cpu.physicalCores || fallback.cores, threads: cpu.cores || fallback.threads };
+  return {
+    model: model === '' ? fallback.model : model,
+    cores: cpu.physicalCores || fallback.cores,
+    threads: cpu.cores || fallback.threads,
+  };
 }
 
 /** Sizes come in MiB; 0 and absurd values mean that the driver did not say. */
@@ -74,7 +103,11 @@ function readGpu(controller: Awaited<ReturnType<HardwareQueries['graphics']>>['c
 
 function readBattery(battery: Awaited<ReturnType<HardwareQueries['battery']>>): MachineReport['battery'] {
   if (!battery.hasBattery) return { present: false, charging: null, percent: null };
-  return { present: true, charging: battery.isCharging, percent: Number.isFinite(battery.percent) ? Math.min(100, Math.max(0, battery.percent)) : null };
+  return {
+    present: true,
+    charging: battery.isCharging,
+    percent: Number.isFinite(battery.percent) ? Math.min(100, Math.max(0, battery.percent)) : null,
+  };
 }
 
 async function withTimeLimit<T>(query: () => Promise<T>, limitMs: number): Promise<T> {
@@ -116,7 +149,10 @@ async function residentBytesOf(pid: number): Promise<number | null> {
     return kibibytes === undefined ? null : Number(kibibytes) * 1024;
   }
   if (process.platform === 'win32') {
-    const { stdout } = await run('tasklist', ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH'], { timeout: 3000, windowsHide: true });
+    const { stdout } = await run('tasklist', ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH'], {
+      timeout: 3000,
+      windowsHide: true,
+    });
     // The last column is for people: "123,456 K" with the separators of the country.
     const size = /"([^"]*)"\s*$/.exec(stdout.trim())?.[1]?.replace(/\D/g, '');
     return size === undefined || size === '' ? null : Number(size) * 1024;

@@ -225,7 +225,8 @@ function writePeers(sql: Statements, credits: readonly PeerCredit[], maxPeers: n
 }
 
 function writeCounters(sql: Statements, amounts: Partial<Record<CounterName, number>>): void {
-  for (const [name, amount = 0] of Object.entries(amounts)) if (amount !== 0 && Number.isFinite(amount)) sql.addCounter.run(name, amount);
+  for (const [name, amount = 0] of Object.entries(amounts))
+    if (amount !== 0 && Number.isFinite(amount)) sql.addCounter.run(name, amount);
 }
 
 /** Rounds at multiples of the stride, so that the same points stay while the curve grows, and the newest. */

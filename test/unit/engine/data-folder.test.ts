@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { DiskFullError } from '../../../src-main/base/atomic-file.ts';
-import { DataFolderError, dataFolderPaths, openDataFolder, readRuntimeNote } from '../../../src-main/engine/data-folder.ts';
+import {
+  DataFolderError,
+  dataFolderPaths,
+  openDataFolder,
+  readRuntimeNote,
+} from '../../../src-main/engine/data-folder.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'waggle-folder-'));
 after(() => rmSync(base, { recursive: true, force: true }));
@@ -43,31 +48,41 @@ test('a second start on the same folder is refused with the process and the fix;
   await assert.rejects(openDataFolder(root), refusal('dataFolderLocked', /Another Waggle uses/));
   await first.writeRuntimeNote({ port: 1, token: 't', pid: 4242 });
   await assert.rejects(openDataFolder(root), refusal('dataFolderLocked', /process 4242/));
-  assert.deepEqual(await readRuntimeNote(root), { port: 1, token: 't', pid: 4242 }, 'the refused start must not touch the note');
+  assert.deepEqual(
+    await readRuntimeNote(root),
+    { port: 1, token: 't', pid: 4242 },
+    'the refused start must not touch the note',
+  );
   await first.close();
   await (await openDataFolder(root)).close();
 });
 
-test('the lock of another process holds while it lives and is gone when it is killed', { timeout: 60_000 }, async () => {
-  const root = join(base, 'killed');
-  const source = new URL('../../../src-main/engine/data-folder.ts', import.meta.url).href;
-  const script = `import { openDataFolder } from ${JSON.stringify(source)};
+test(
+  'the lock of another process holds while it lives and is gone when it is killed',
+  { timeout: 60_000 },
+  async () => {
+    const root = join(base, 'killed');
+    const source = new URL('../../../src-main/engine/data-folder.ts', import.meta.url).href;
+    const script = `import { openDataFolder } from ${JSON.stringify(source)};
     const folder = await openDataFolder(${JSON.stringify(root)});
     await folder.writeRuntimeNote({ port: 9, token: 't', pid: process.pid });
     process.stdout.write('held'); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    await once(child.stdout, 'data');
-    await assert.rejects(openDataFolder(root), refusal('dataFolderLocked', new RegExp(`process ${child.pid}`)));
-  } finally {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-  assert.notEqual(await readRuntimeNote(root), null);
-  const folder = await openDataFolder(root);
-  assert.equal(await readRuntimeNote(root), null, 'the note of the killed node is removed');
-  await folder.close();
-});
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(child.stdout, 'data');
+      await assert.rejects(openDataFolder(root), refusal('dataFolderLocked', new RegExp(`process ${child.pid}`)));
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    assert.notEqual(await readRuntimeNote(root), null);
+    const folder = await openDataFolder(root);
+    assert.equal(await readRuntimeNote(root), null, 'the note of the killed node is removed');
+    await folder.close();
+  },
+);
 
 test('a lock file with other content does not keep a node from starting', async () => {
   const root = join(base, 'scribbled');
@@ -100,7 +115,10 @@ test('a place that cannot be written', { skip: process.platform !== 'linux' }, a
 
 test('too little space is a DiskFullError with the free bytes', async () => {
   const folder = await openDataFolder(join(base, 'space'), { minFreeBytes: Number.MAX_SAFE_INTEGER });
-  await assert.rejects(folder.requireFreeSpace(), (error: unknown) => error instanceof DiskFullError && error.freeBytes > 0);
+  await assert.rejects(
+    folder.requireFreeSpace(),
+    (error: unknown) => error instanceof DiskFullError && error.freeBytes > 0,
+  );
   await folder.close();
   const roomy = await openDataFolder(join(base, 'space'), { minFreeBytes: 1 });
   await roomy.requireFreeSpace();
@@ -110,7 +128,15 @@ test('too little space is a DiskFullError with the free bytes', async () => {
 test('an unreadable note is no note', async () => {
   const root = join(base, 'note');
   mkdirSync(root);
-  for (const content of ['', '{', 'null', '[]', '{"port":"1","token":"t","pid":1}', '{"port":1,"pid":1}', '{"port":70000,"token":"t","pid":1}']) {
+  for (const content of [
+    '',
+    '{',
+    'null',
+    '[]',
+    '{"port":"1","token":"t","pid":1}',
+    '{"port":1,"pid":1}',
+    '{"port":70000,"token":"t","pid":1}',
+  ]) {
     writeFileSync(dataFolderPaths(root).runtime, content);
     assert.equal(await readRuntimeNote(root), null, content);
   }

@@ -55,11 +55,18 @@ test('queries that hang, throw or reject cost their time limit at most and are t
   assert.equal(report.cpu.threads, Math.max(1, cpus().length));
   assert.equal(report.memory.totalBytes, totalmem());
   assert.deepEqual(report.gpus, []);
-  assert.deepEqual(report.unknown.toSorted(), ['battery: no answer within 100 ms', 'graphics cards: lspci\uFFFD missing', 'memory: no /proc', 'processor: no answer within 100 ms']);
+  assert.deepEqual(report.unknown.toSorted(), [
+    'battery: no answer within 100 ms',
+    'graphics cards: lspci\uFFFD missing',
+    'memory: no /proc',
+    'processor: no answer within 100 ms',
+  ]);
 });
 
 test('memory of this process and of a child; a process that is gone is left out', { timeout: 30_000 }, async () => {
-  const child = spawn(process.execPath, ['-e', 'process.stdout.write("up"); setInterval(() => {}, 1000)'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['-e', 'process.stdout.write("up"); setInterval(() => {}, 1000)'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await once(child.stdout, 'data');
     const bytes = await residentBytes([process.pid, child.pid!, 0, -1]);
