@@ -4,6 +4,7 @@
  * Knows no Electron: the parent port and the engine come in by shape, so the whole exchange runs over real MessageChannels
  * in a test. Invariant: a node that cannot start says why as a fault before it ends.
  */
+import type { SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { NodeApi } from '../engine/api.ts';
 import { clientFault } from '../engine/serve/faults.ts';
 import { serveApi } from './api-bridge.ts';
@@ -11,7 +12,6 @@ import type { MessagePipe } from './message-pipe.ts';
 import { parseShellToNode } from './shell-messages.ts';
 import type { NodeToShell, PowerEvent } from './shell-messages.ts';
 import { createComputeSpawner } from './spawn-compute.ts';
-import type { ComputeChannel } from './spawn-compute.ts';
 
 /** A running engine, by the parts the shell needs. */
 export interface EngineHandle {
@@ -27,7 +27,7 @@ export interface EngineHandle {
 export type StartEngine = (options: {
   args: string[];
   appRoot: string;
-  spawnCompute: () => ComputeChannel;
+  spawnCompute: SpawnCompute;
 }) => Promise<EngineHandle>;
 
 export interface NodeParent {

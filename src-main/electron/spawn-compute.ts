@@ -4,17 +4,9 @@
  * Invariants: messages posted before the port is there are kept in order; `onExit` is called exactly once, and nothing
  * is delivered after it.
  */
+import type { ComputeChannel, ComputeExit } from '../../native-models/runtime/compute-host.ts';
 import type { MessagePipe } from './message-pipe.ts';
 import type { NodeToShell, ShellToNode } from './shell-messages.ts';
-
-/** The seam to compute processes, see `native-models/runtime/compute-host.ts`. */
-export interface ComputeChannel {
-  readonly pid: number | null;
-  post(message: unknown, transfer?: unknown): void;
-  onMessage(listener: (message: unknown) => void): void;
-  onExit(listener: (info: { code: number | null; signal: string | null }) => void): void;
-  kill(): void;
-}
 
 interface Remote {
   pid: number | null;
@@ -22,8 +14,8 @@ interface Remote {
   unsent: unknown[];
   received: unknown[];
   listener: ((message: unknown) => void) | null;
-  exit: { code: number | null; signal: string | null } | null;
-  exitListener: ((info: { code: number | null; signal: string | null }) => void) | null;
+  exit: ComputeExit | null;
+  exitListener: ((exit: ComputeExit) => void) | null;
   killed: boolean;
 }
 
@@ -55,7 +47,7 @@ function channelTo(remote: Remote, kill: () => void): ComputeChannel {
     get pid() {
       return remote.pid;
     },
-    // Electron's ports transfer ports only: array buffers in `transfer` are copied instead.
+    // Electron's ports transfer ports only: arrays are copied.
     post(message) {
       if (remote.exit) return;
       if (remote.pipe) remote.pipe.post(message);

@@ -8,7 +8,7 @@ import { createNodeSupervisor } from '../../../src-main/electron/node-supervisor
 import type { SupervisorParts } from '../../../src-main/electron/node-supervisor.ts';
 import { runNode } from '../../../src-main/electron/run-node.ts';
 import type { EngineHandle, StartEngine } from '../../../src-main/electron/run-node.ts';
-import type { ComputeChannel } from '../../../src-main/electron/spawn-compute.ts';
+import type { ComputeChannel } from '../../../native-models/runtime/compute-host.ts';
 import type { ApiFault, NodeClient } from '../../../src-main/engine/api.ts';
 import { NodeFault } from '../../../src-main/engine/serve/faults.ts';
 import { FakeProcess, pipeOver, recordingApi, until } from './fakes.ts';
