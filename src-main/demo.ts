@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import createTestnet from 'hyperdht/testnet';
+import createTestnet from 'hyperdht/testnet.js';
 import { describeError } from './base/errors.ts';
 import { isSourceCheckout } from './cli/app-root.ts';
 import { buildRenderer, rendererIsStale } from './cli/build.ts';

@@ -24,7 +24,7 @@ export interface RunningEngine {
   close(): Promise<void>;
 }
 
-export type OpenEngine = (options: { config: Config; log: Log }) => Promise<RunningEngine>;
+export type OpenEngine = (options: { config: Config; log: Log; version: string }) => Promise<RunningEngine>;
 
 export interface HeadlessOptions {
   loaded: LoadedConfig;
@@ -46,7 +46,7 @@ export async function runHeadless({ loaded, json, terminal, openEngine }: Headle
   try {
     log.subscribe((row) => say(renderLogRow(terminal, row)));
     for (const warning of loaded.warnings) api.warn(warning);
-    const engine = await (openEngine ?? (await loadEngine()))({ config, log });
+    const engine = await (openEngine ?? (await loadEngine()))({ config, log, version: appVersion });
     const served = await serveNode({
       api: engine.api,
       dataDirectory: config.dataDirectory,

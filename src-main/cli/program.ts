@@ -54,11 +54,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => terminal.complain(text.trimEnd()),
     })
-    .showHelpAfterError('Show all commands and options with: waggle --help')
-    .action(() => {
-      terminal.complain(program.helpInformation().trimEnd());
-      setExitCode(2);
-    });
+    .showHelpAfterError('Show all commands and options with: waggle --help');
   addStart(program, surroundings, setExitCode);
   addNodeCommands(program, surroundings);
   addDoctor(program, surroundings);

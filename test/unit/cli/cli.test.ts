@@ -1,0 +1,154 @@
+/** The real `waggle` command as a child process, against a node served for real over a fake engine. */
+import assert from 'node:assert/strict';
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { exampleState, exampleStatus } from '../serve/fake-node.ts';
+
+const script = join(import.meta.dirname, '../../../src-main/cli.ts');
+
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function waggle(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAGGLE_')));
+    const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const outcome: Outcome = { code: null, out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (part: string) => (outcome.out += part));
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (outcome.err += part));
+    child.once('close', (code) => resolve({ ...outcome, code }));
+  });
+}
+
+function dataFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'waggle-cli-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function runningNode(t: TestContext) {
+  const folder = dataFolder(t);
+  const child = fork(join(import.meta.dirname, 'served-node.ts'), [folder], { stdio: 'inherit' });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return { folder, child };
+}
+
+test('status, pause and resume reach the running node; --json is the API answer itself', async (t) => {
+  const { folder, child } = await runningNode(t);
+  assert.equal(statSync(join(folder, 'runtime.json')).mode & 0o777, 0o600, 'the token is for its owner only');
+  const json = await waggle('status', '--data', folder, '--json');
+  assert.deepEqual(JSON.parse(json.out), exampleStatus());
+  assert.equal(json.code, 0);
+  const text = await waggle('status', '--data', folder);
+  assert.match(text.out, /^training: Training\n/);
+  assert.match(text.out, /mean reward +0\.375 over the last 5 rounds/);
+  assert.match(text.out, /rejected +forgedSignature 2, oversize 1/);
+  assert.match(text.out, /dashboard +http:\/\/127\.0\.0\.1:\d+\/\?token=/);
+  assert.equal(text.out.includes('\u001b'), false, 'no colours in a pipe');
+  assert.deepEqual(JSON.parse((await waggle('pause', '--data', folder, '--json')).out), exampleState('paused'));
+  assert.equal((await waggle('status', '--data', folder)).out.split('\n')[0], 'paused: Paused by you');
+  assert.equal((await waggle('resume', '--data', folder)).out, 'training: Training\n');
+  const failing = await waggle('finish', '--data', folder, '--json');
+  assert.equal(failing.code, 1);
+  assert.equal((JSON.parse(failing.out) as { fault: { code: string } }).fault.code, 'internal');
+  child.send('end');
+  await once(child, 'exit');
+  assert.equal(existsSync(join(folder, 'runtime.json')), false, 'an orderly end removes the file');
+});
+
+test('logs shows the past without control characters, and with -f what comes, until the node ends', async (t) => {
+  const { folder, child } = await runningNode(t);
+  const past = await waggle('logs', '--data', folder);
+  assert.match(past.out, /info {2}engine {2}first\n/);
+  assert.match(past.out, /red text/);
+  assert.doesNotMatch(past.out, /[\u001b\u0007]/);
+  const following = waggle('logs', '-f', '--json', '--data', folder);
+  setTimeout(() => child.send('end'), 1200);
+  const followed = await following;
+  assert.equal(followed.code, 0);
+  const messages = followed.out.trim().split('\n').map((line) => (JSON.parse(line) as { message: string }).message);
+  assert.equal(messages[0], 'first');
+  assert.ok(messages.includes('later'));
+  assert.match(followed.err, /has ended/);
+});
+
+test('every way of not finding a node says the fix and ends with 1', async (t) => {
+  const folder = dataFolder(t);
+  const none = await waggle('status', '--data', folder);
+  assert.equal(none.code, 1);
+  assert.match(none.err, /No node is running on .*\n.*waggle start/);
+  const json = await waggle('pause', '--data', folder, '--json');
+  assert.equal((JSON.parse(json.out) as { fault: { code: string } }).fault.code, 'noNode');
+  writeFileSync(join(folder, 'runtime.json'), '{"pid": "x"');
+  assert.match((await waggle('status', '--data', folder)).err, /damaged/);
+  const { child, folder: crashed } = await runningNode(t);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const stale = await waggle('status', '--data', crashed);
+  assert.equal(stale.code, 1);
+  assert.match(stale.err, /without saying goodbye.*\n.*last checkpoint/);
+});
+
+test('a wrong command line or configuration ends with 2 and says what is right', async (t) => {
+  const folder = dataFolder(t);
+  const cases: [string[], RegExp][] = [
+    [['bogus'], /unknown command 'bogus'/],
+    [['status', '--nonsense'], /unknown option/],
+    [['task', 'chain_sum'], /--seed/],
+    [['task', 'chain_sum', '--seed', '1.5', '--index', '0'], /whole number/],
+    [['task', 'chain_sum', '--seed', '1', '--index', '-1'], /whole number from 0/],
+    [['logs', '--level', 'loud'], /Allowed choices/],
+    [['start', '--headless', '--data', folder, '--port', '99999'], /--port.*65535/],
+    [['start', '--headless', '--config', join(folder, 'none.json')], /does not exist/],
+    [['score', folder], /--prompt/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, err } = await waggle(...args);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, message);
+  }
+  assert.equal((await waggle('--help')).code, 0);
+});
+
+test('task prints one JSON object a line, the same every time, and judges answers', async () => {
+  const args = ['task', 'chain_sum', '--seed', '42', '--index', '3', '--json'];
+  const { out, code } = await waggle(...args, '--count', '3');
+  assert.equal(code, 0);
+  const lines = out.trim().split('\n').map((line) => JSON.parse(line) as { question: string; answer: string; metadata: object });
+  assert.equal(lines.length, 3);
+  assert.deepEqual(Object.keys(lines[0]!), ['question', 'answer', 'metadata']);
+  assert.equal((await waggle(...args)).out, `${out.split('\n')[0]!}\n`);
+  const right = JSON.parse((await waggle(...args, '--answer', lines[0]!.answer)).out) as { reward: number };
+  assert.equal(right.reward, 1);
+  const wrong = JSON.parse((await waggle(...args, '--answer', 'bees')).out) as { reward: number; reason: string };
+  assert.equal(wrong.reward, 0);
+  assert.ok(wrong.reason.length > 0);
+  const unknown = await waggle('task', 'nope', '--seed', '1', '--index', '0');
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.err, /chain_sum/);
+  const badConfig = await waggle(...args, '--config', '{"min_terms": "many"}');
+  assert.equal(badConfig.code, 1);
+  assert.equal((await waggle(...args, '--config', '[1]')).code, 1);
+});
+
+test('a foreign program on the port of a crashed node is not mistaken for the node', async (t) => {
+  const folder = dataFolder(t);
+  const foreign = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
+  await once(foreign, 'listening');
+  t.after(() => foreign.close());
+  const { port } = foreign.address() as AddressInfo;
+  const runtime = { pid: process.pid, port, token: 'x'.repeat(32), url: 'http://127.0.0.1', startedAt: 1 };
+  writeFileSync(join(folder, 'runtime.json'), JSON.stringify(runtime));
+  const outcome = await waggle('status', '--data', folder);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.err, new RegExp(`No node answers on port ${port}`));
+});
