@@ -229,16 +229,26 @@ export class Link {
 
   #onReadyMessage(message: Exclude<Message, Bye>): void {
     switch (message.kind) {
-      case 'heads':
-        { this.#options.handlers.onHeads(this, message.heads); return; }
-      case 'pull':
-        { this.#onPull(message); return; }
-      case 'records':
-        { this.#onRecords(message); return; }
-      case 'busy':
-        { this.#onBusy(message); return; }
-      case 'handshake':
-        { this.#offend('outOfTurn', 'handshake'); return; }
+      case 'heads': {
+        this.#options.handlers.onHeads(this, message.heads);
+        return;
+      }
+      case 'pull': {
+        this.#onPull(message);
+        return;
+      }
+      case 'records': {
+        this.#onRecords(message);
+        return;
+      }
+      case 'busy': {
+        this.#onBusy(message);
+        return;
+      }
+      case 'handshake': {
+        this.#offend('outOfTurn', 'handshake');
+        return;
+      }
     }
   }
 

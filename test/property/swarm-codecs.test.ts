@@ -10,7 +10,14 @@ import { decodeBody, encodeBody, packBody, unpackBody } from '../../src-main/swa
 import type { RecordBody } from '../../src-main/swarm/codec/body.ts';
 import { BYE_REASONS, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
-import { decodeRecord, isHeadAuthentic, isRecordAuthentic, MAX_RECORD_BYTES, signHead, signRecord } from '../../src-main/swarm/codec/record.ts';
+import {
+  decodeRecord,
+  isHeadAuthentic,
+  isRecordAuthentic,
+  MAX_RECORD_BYTES,
+  signHead,
+  signRecord,
+} from '../../src-main/swarm/codec/record.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
 import { WIRE } from '../../src-main/swarm/limits.ts';
 
@@ -59,25 +66,37 @@ const head = fc
 const opaqueRecord = fc.uint8Array({ minLength: 136, maxLength: 300 }).map((b) => Buffer.from(b));
 
 const message: fc.Arbitrary<Message> = fc.oneof(
-  fc.record({
-    kind: fc.constant('handshake' as const),
-    version: fc.constant(3),
-    minVersion: fc.nat({ max: 3 }),
-    capabilities: u32,
-    instanceId: bytes(16),
-    membership: fc.option(bytes(32)),
-  }, plainObjects),
+  fc.record(
+    {
+      kind: fc.constant('handshake' as const),
+      version: fc.constant(3),
+      minVersion: fc.nat({ max: 3 }),
+      capabilities: u32,
+      instanceId: bytes(16),
+      membership: fc.option(bytes(32)),
+    },
+    plainObjects,
+  ),
   fc.record({ kind: fc.constant('heads' as const), heads: fc.array(head, { maxLength: 5 }) }, plainObjects),
-  fc.record({
-    kind: fc.constant('pull' as const),
-    requestId: u32,
-    count: fc.nat({ max: WIRE.maxPullRecords }),
-    ownPercent: fc.nat({ max: 100 }),
-    maxAgeMs: u32,
-    maxBytes: u32,
-  }, plainObjects),
-  fc.record({ kind: fc.constant('records' as const), requestId: u32, records: fc.array(opaqueRecord, { maxLength: 8 }) }, plainObjects),
-  fc.record({ kind: fc.constant('busy' as const), requestId: u32, retryMs: u32, hints: fc.array(bytes(32), { maxLength: 8 }) }, plainObjects),
+  fc.record(
+    {
+      kind: fc.constant('pull' as const),
+      requestId: u32,
+      count: fc.nat({ max: WIRE.maxPullRecords }),
+      ownPercent: fc.nat({ max: 100 }),
+      maxAgeMs: u32,
+      maxBytes: u32,
+    },
+    plainObjects,
+  ),
+  fc.record(
+    { kind: fc.constant('records' as const), requestId: u32, records: fc.array(opaqueRecord, { maxLength: 8 }) },
+    plainObjects,
+  ),
+  fc.record(
+    { kind: fc.constant('busy' as const), requestId: u32, retryMs: u32, hints: fc.array(bytes(32), { maxLength: 8 }) },
+    plainObjects,
+  ),
   fc.record({ kind: fc.constant('bye' as const), reason: fc.constantFrom(...BYE_REASONS) }, plainObjects),
 );
 
@@ -104,7 +123,8 @@ function mutate(input: Buffer, random: Random): Buffer {
     const how = random(4);
     if (how === 0 && out.byteLength > 0) out[index] = random(256);
     else if (how === 1) out = out.subarray(0, index);
-    else if (how === 2) out = Buffer.concat([out.subarray(0, index), Buffer.alloc(1 + random(9), random(256)), out.subarray(index)]);
+    else if (how === 2)
+      out = Buffer.concat([out.subarray(0, index), Buffer.alloc(1 + random(9), random(256)), out.subarray(index)]);
     else out = Buffer.concat([out, out.subarray(index)]);
   }
   return out;
@@ -141,7 +161,10 @@ test('messages, records, heads and bodies survive the round trip', () => {
     }),
     runs,
   );
-  fc.assert(fc.property(head, (h) => isHeadAuthentic(h)), runs);
+  fc.assert(
+    fc.property(head, (h) => isHeadAuthentic(h)),
+    runs,
+  );
 });
 
 test('random bytes are refused or decode to what encodes to the very same bytes', () => {
@@ -182,10 +205,14 @@ test('mutated messages, records and bodies never throw, and no mutated record is
   for (let i = 0; i < 3000; i++) {
     const original = bodies[i % bodies.length]!;
     const decoded = decodeBody(mutate(encodeBody(original), random));
-    if (decoded.ok) assert.ok(decoded.value.completions.length >= 1 && decoded.value.completions.length <= WIRE.maxCompletions);
+    if (decoded.ok)
+      assert.ok(decoded.value.completions.length >= 1 && decoded.value.completions.length <= WIRE.maxCompletions);
     const packed = packBody(original);
     assert.ok(packed.ok);
-    assert.equal(typeof unpackBody({ encoding: packed.value.encoding, bytes: mutate(packed.value.bytes, random) }).ok, 'boolean');
+    assert.equal(
+      typeof unpackBody({ encoding: packed.value.encoding, bytes: mutate(packed.value.bytes, random) }).ok,
+      'boolean',
+    );
   }
 });
 
@@ -193,7 +220,8 @@ test('every proper prefix of a valid message or record is refused', () => {
   fc.assert(
     fc.property(message, record, (m, r) => {
       const whole = encodeMessage(m);
-      for (let length = 0; length < whole.byteLength; length++) assert.equal(decodeMessage(whole.subarray(0, length)).ok, false);
+      for (let length = 0; length < whole.byteLength; length++)
+        assert.equal(decodeMessage(whole.subarray(0, length)).ok, false);
       for (let length = 0; length < r.bytes.byteLength; length += 3)
         assert.equal(decodeRecord(r.bytes.subarray(0, length)).ok, false);
     }),

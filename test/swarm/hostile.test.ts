@@ -128,7 +128,11 @@ test('hostile records: each is refused for its reason, good ones beside it are a
     ['zipBomb', (s) => s.record(bomb)],
     ['malformed', (s) => s.record({ encoding: 'deflate', bytes: randomBytes(500) })],
     ['badConfig', (s) => s.record({ encoding: 'raw', bytes: replaced(encodeBody(bodyOf(1)), '{"a":1}', '[[[1]]]') })],
-    ['badText', (s) => s.record({ encoding: 'raw', bytes: replaced(encodeBody(bodyOf(2)), 'marker', '\xff\xfe\xfd\xff\xfe\xfd') })],
+    [
+      'badText',
+      (s) =>
+        s.record({ encoding: 'raw', bytes: replaced(encodeBody(bodyOf(2)), 'marker', '\xff\xfe\xfd\xff\xfe\xfd') }),
+    ],
     ['taskRefused', (s) => s.record({ ...parityGroup(), task: { ...parityGroup().task, generator: 'unheard_of' } })],
   ];
   await Promise.all(
@@ -197,7 +201,10 @@ test('replays: on one connection an offence, over another a duplicate, under ano
   await until('the other is admitted', () => node.swarm.status().groupsPooled === pooled + 1);
 
   const thief = await dial(t, node);
-  const altered = { ...group, completions: group.completions.map((each, i) => (i === 3 ? { ...each, text: 'mine' } : each)) };
+  const altered = {
+    ...group,
+    completions: group.completions.map((each, i) => (i === 3 ? { ...each, text: 'mine' } : each)),
+  };
   thief.serve([thief.record(group), thief.record(altered)]);
   await thief.greet();
   await refused(thief, 'duplicateContent', 2);
@@ -285,7 +292,9 @@ test('a verifier that throws is this node’s fault, not the peer’s', async (t
     },
   });
   const stranger = await dial(t, node);
-  stranger.serve(Array.from({ length: 5 }, () => stranger.record({ encoding: 'raw', bytes: pack(parityGroup()).bytes })));
+  stranger.serve(
+    Array.from({ length: 5 }, () => stranger.record({ encoding: 'raw', bytes: pack(parityGroup()).bytes })),
+  );
   stranger.serve([stranger.record(parityGroup())]);
   await stranger.greet();
   await until('counted', () => node.swarm.status().rejected['verifierFault'] === 1);

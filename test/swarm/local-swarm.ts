@@ -14,10 +14,21 @@ import type { ShareableGroup, Swarm, SwarmOptions } from '../../src-main/swarm/s
 
 /** Stands in for the tasks module: knows one generator, `parity`, whose answer is the parity of its index. */
 export const verifyParity: VerifyTexts = (ref, texts) => {
-  const task = ref as { generator: string; version: number; config: Record<string, never>; seed: string; index: number };
+  const task = ref as {
+    generator: string;
+    version: number;
+    config: Record<string, never>;
+    seed: string;
+    index: number;
+  };
   if (task.generator !== 'parity') return { ok: false, reason: `unknown generator ${task.generator}` };
   const answer = task.index % 2 === 0 ? 'even' : 'odd';
-  return { ok: true, ref: task, question: `parity of ${String(task.index)}?`, rewards: texts.map((t) => (t === answer ? 1 : 0)) };
+  return {
+    ok: true,
+    ref: task,
+    question: `parity of ${String(task.index)}?`,
+    rewards: texts.map((t) => (t === answer ? 1 : 0)),
+  };
 };
 
 let nextIndex = 1;

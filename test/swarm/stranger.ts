@@ -123,7 +123,11 @@ function dhtOf(t: TestContext, target: Opened): HyperDHT {
 }
 
 /** Dials the node by its key, the way any peer that has looked up the topic can. */
-export async function dial(t: TestContext, target: Opened, identity = identityFromSeed(randomBytes(32))): Promise<Stranger> {
+export async function dial(
+  t: TestContext,
+  target: Opened,
+  identity = identityFromSeed(randomBytes(32)),
+): Promise<Stranger> {
   const dht = dhtOf(t, target);
   const key = Buffer.from(target.options.identity.publicKey, 'hex');
   // The node announces itself a moment after it starts.

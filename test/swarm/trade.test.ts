@@ -30,8 +30,14 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
     assert.equal(group.round, 3);
     assert.equal(group.policyName, 'policy A');
     assert.match(group.question, /^parity of \d+\?$/);
-    assert.deepEqual(group.completions.map((completion) => completion.reward), [1, 0, 1, 0]);
-    assert.deepEqual(group.completions.map((completion) => completion.ended), [true, true, true, false]);
+    assert.deepEqual(
+      group.completions.map((completion) => completion.reward),
+      [1, 0, 1, 0],
+    );
+    assert.deepEqual(
+      group.completions.map((completion) => completion.ended),
+      [true, true, true, false],
+    );
   }
   const status = b.swarm.status();
   assert.deepEqual(
@@ -78,7 +84,11 @@ test('three nodes; the real verifier scores real tasks', async (t) => {
     await until('each node pools the four groups of the others', () => swarm.status().groupsPooled === 4);
     const groups = swarm.adopt(8);
     assert.equal(new Set(groups.map((group) => group.origin)).size, 2);
-    for (const group of groups) assert.deepEqual(group.completions.map((completion) => completion.reward), [1, 0]);
+    for (const group of groups)
+      assert.deepEqual(
+        group.completions.map((completion) => completion.reward),
+        [1, 0],
+      );
     assert.deepEqual(swarm.status().rejected, {});
   }
 });
@@ -107,7 +117,19 @@ test('groups of equal rewards are neither sampled nor relayed', async (t) => {
   const a = await openSwarm(t, bootstrap);
   const b = await openSwarm(t, bootstrap);
   const { task } = parityGroup();
-  a.swarm.share([{ task, completions: [{ text: 'x', ended: true }, { text: 'y', ended: true }] }, parityGroup()], 1);
+  a.swarm.share(
+    [
+      {
+        task,
+        completions: [
+          { text: 'x', ended: true },
+          { text: 'y', ended: true },
+        ],
+      },
+      parityGroup(),
+    ],
+    1,
+  );
   await until('b pools both', () => b.swarm.status().groupsPooled === 2);
   assert.equal(b.swarm.status().recordsHeld, 1);
   assert.equal(b.swarm.adopt(9).length, 1);

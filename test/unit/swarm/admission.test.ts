@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Admission, startKey } from '../../../src-main/swarm/admission.ts';
+import type { VerifyTexts } from '../../../src-main/swarm/admission.ts';
+import { packBody } from '../../../src-main/swarm/codec/body.ts';
+import { signRecord } from '../../../src-main/swarm/codec/record.ts';
+import { keyPairFromSeed, toHex } from '../../../src-main/swarm/crypto.ts';
+import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+import type { PeerEntry } from '../../../src-main/swarm/ledger.ts';
+import type { SwarmStatus } from '../../../src-main/swarm/swarm.ts';
+import type { PeerRow, SwarmSummary } from '../../../src-main/engine/api.ts';
+import type { JsonObject } from '../../../src-main/types.ts';
+
+const me = keyPairFromSeed(Buffer.alloc(32, 1));
+const other = keyPairFromSeed(Buffer.alloc(32, 2));
+const INSTANCE = Buffer.alloc(16, 5);
+
+function bytesOf(texts: string[], changes: { config?: JsonObject; round?: number; keys?: typeof me } = {}): Buffer {
+  const task = { generator: 'g', version: 1, config: changes.config ?? {}, seed: '1', index: 0 };
+  const packed = packBody({ task, policyName: 'p', completions: texts.map((text) => ({ text, ended: true })) });
+  assert.ok(packed.ok);
+  const fields = { instanceId: INSTANCE, seq: 0, round: changes.round ?? 1, createdAt: 5, body: packed.value };
+  return signRecord(fields, changes.keys ?? other).bytes;
+}
+
+function open(verify: VerifyTexts) {
+  const own: string[] = [];
+  const rounds = new RoundClock(100, 4);
+  const onOwnRecord = (record: { id: string }) => void own.push(record.id);
+  const ownKey = toHex(me.publicKey);
+  return { own, admission: new Admission({ ownKey, verify, rounds, seenRecords: 100, now: () => 777, onOwnRecord }) };
+}
+const canonical: VerifyTexts = (_ref, texts) => ({
+  ok: true,
+  ref: { generator: 'g', version: 1, config: {}, seed: '1', index: 0 },
+  question: 'q',
+  rewards: texts.map((text) => (text === 'right' ? 1 : 0)),
+});
+const never = () => false;
+const reasonOf = (result: ReturnType<Admission['admit']>) => (result.ok ? 'admitted' : result.reason);
+
+test('an admitted group carries only what this node computed, and who signed it', () => {
+  const { admission } = open(canonical);
+  const result = admission.admit(bytesOf(['right', 'wrong']), never);
+  assert.ok(result.ok);
+  assert.equal(result.group.origin, toHex(other.publicKey));
+  assert.equal(result.group.question, 'q');
+  assert.equal(result.group.receivedAt, 777);
+  assert.deepEqual(
+    result.group.completions.map((completion) => completion.reward),
+    [1, 0],
+  );
+  assert.equal(result.start, startKey(toHex(other.publicKey), INSTANCE));
+});
+
+test('a verifier that answers nonsense admits nothing', () => {
+  const answers: (number[] | null)[] = [[1], [1, 2], [1, Number.NaN], [1, -0.1], null];
+  for (const rewards of answers) {
+    const verify: VerifyTexts = () => {
+      if (rewards === null) throw new TypeError('x');
+      return { ok: true, ref: { generator: 'g', version: 1, config: {}, seed: '1', index: 0 }, question: 'q', rewards };
+    };
+    assert.equal(reasonOf(open(verify).admission.admit(bytesOf(['a', 'b']), never)), 'verifierFault');
+  }
+});
+
+test('copies: same task in another spelling, own completions, mostly the same completions', () => {
+  const { admission } = open(canonical);
+  assert.equal(reasonOf(admission.admit(bytesOf(['right', 'w1', 'w2', 'w3']), never)), 'admitted');
+  assert.equal(
+    reasonOf(admission.admit(bytesOf(['right', 'w1', 'w2', 'w3'], { config: { a: 1 } }), never)),
+    'duplicateContent',
+  );
+  assert.equal(
+    reasonOf(admission.admit(bytesOf(['right', 'w1', 'n1', 'n2'], { round: 2 }), never)),
+    'duplicateContent',
+  );
+  assert.equal(reasonOf(admission.admit(bytesOf(['right', 'n3', 'n4', 'n5'], { round: 2 }), never)), 'admitted');
+  const task = { generator: 'g', version: 1, config: {}, seed: '1', index: 0 };
+  admission.noteOwn({ task, policyName: 'p', completions: [{ text: 'mine', ended: true }] });
+  assert.equal(reasonOf(admission.admit(bytesOf(['mine'], { round: 3 }), never)), 'duplicateContent');
+});
+
+test('own records are reported, not admitted; a bad record does not poison its id', () => {
+  const { admission, own } = open(canonical);
+  assert.equal(reasonOf(admission.admit(bytesOf(['right', 'x'], { keys: me }), never)), 'ownRecord');
+  assert.equal(own.length, 1);
+  const good = bytesOf(['right', 'y']);
+  const forged = Buffer.from(good);
+  forged[forged.byteLength - 1]! ^= 1;
+  assert.equal(reasonOf(admission.admit(forged, never)), 'forgedSignature');
+  assert.equal(reasonOf(admission.admit(forged, never)), 'forgedSignature', 'each time, not a duplicate');
+  assert.equal(reasonOf(admission.admit(good, () => true)), 'replayed');
+  assert.equal(reasonOf(admission.admit(good, never)), 'admitted');
+  assert.equal(reasonOf(admission.admit(good, never)), 'duplicateRecord');
+});
+
+test('status and peer rows fit the node’s API (checked by the compiler)', () => {
+  const summary = (status: SwarmStatus): SwarmSummary => status;
+  const row = (entry: PeerEntry): PeerRow => entry;
+  assert.equal(typeof summary, typeof row);
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bans } from '../../../src-main/swarm/bans.ts';
+import { signHead } from '../../../src-main/swarm/codec/record.ts';
+import { keyPairFromSeed, randomBytes, toHex } from '../../../src-main/swarm/crypto.ts';
+import { InstanceWatch } from '../../../src-main/swarm/instance-watch.ts';
+import { Members } from '../../../src-main/swarm/members.ts';
+import { plainLabel } from '../../../src-main/swarm/plain-text.ts';
+import { presenceOf, presenceText } from '../../../src-main/swarm/presence.ts';
+import { RateLimit } from '../../../src-main/swarm/rate.ts';
+import { RecentMap } from '../../../src-main/swarm/recent.ts';
+import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+
+test('a rate limit refills with time, never beyond its burst, and survives a clock that steps back', () => {
+  const rate = new RateLimit(2, 3, 1000);
+  assert.deepEqual(
+    [1, 2, 3, 4].map(() => rate.take(1, 1000)),
+    [true, true, true, false],
+  );
+  assert.equal(rate.waitMs(1, 1000), 500);
+  assert.equal(rate.take(1, 1499), false);
+  assert.equal(rate.take(1, 1501), true);
+  assert.equal(rate.available(60_000), 3);
+  rate.spend(5, 60_000);
+  assert.equal(rate.available(50_000), -2);
+  assert.equal(rate.take(1, 61_000), false);
+  assert.equal(rate.take(1, 61_500), true);
+});
+
+test('a recent map forgets the least recently written', () => {
+  const map = new RecentMap<number>(2);
+  map.set('a', 1);
+  map.set('b', 2);
+  map.set('a', 3);
+  assert.equal(map.set('c', 4), 2);
+  assert.deepEqual(map.entries(), [
+    ['a', 3],
+    ['c', 4],
+  ]);
+});
+
+test('bans add up, end after their time, and are bounded in number', () => {
+  const bans = new Bans(2, 1000);
+  assert.equal(bans.note('p', 'malformed', 0), false);
+  assert.equal(bans.note('p', 'malformed', 10), true);
+  assert.equal(bans.isBanned('p', 1009), true);
+  assert.equal(bans.isBanned('p', 1010), false);
+  assert.equal(bans.note('p', 'duplicateRecord', 1011), false);
+  for (let i = 0; i < 100; i++) bans.note('free', 'taskRefused', i);
+  assert.equal(bans.isBanned('free', 100), false, 'what honest nodes of other versions send costs nothing');
+  for (const peer of ['a', 'b', 'c']) bans.note(peer, 'forgedSignature', 2000);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((peer) => bans.isBanned(peer, 2001)),
+    [false, true, true],
+  );
+});
+
+test('rounds age per start, so a restart from an older checkpoint is not stale', () => {
+  const clock = new RoundClock(10, 4);
+  clock.note('a/1', 100);
+  clock.note('a/1', 50);
+  assert.equal(clock.isStale('a/1', 95), true);
+  assert.equal(clock.isStale('a/1', 96), false);
+  assert.equal(clock.isStale('a/2', 1), false);
+});
+
+test('a restart is not a doubled identity; taking turns is', () => {
+  const watch = new InstanceWatch(8);
+  assert.deepEqual(
+    ['x', 'x', 'y', 'z', 'z', 'y'].map((start) => watch.isDoubled('p', start)),
+    [false, false, false, false, false, true],
+  );
+  assert.equal(watch.isDoubled('q', 'x'), false);
+});
+
+test('members keep the newest authentic head and gossip their own first', () => {
+  const members = new Members(3);
+  const keys = keyPairFromSeed(randomBytes(32));
+  const fields = { round: 1, count: 2, createdAt: 10, policyHash: Buffer.alloc(32) };
+  const head = signHead(fields, keys);
+  assert.equal(members.note(head), 'news');
+  assert.equal(members.note(head), 'old');
+  assert.equal(members.note({ ...head, round: 9, createdAt: 11 }), 'forged');
+  assert.equal(members.note(signHead({ ...fields, round: 2, createdAt: 11 }, keys)), 'news');
+  const me = toHex(keys.publicKey);
+  assert.equal(members.get(me)?.round, 2);
+  members.note(signHead(fields, keyPairFromSeed(randomBytes(32))));
+  assert.deepEqual(
+    members.gossip(16, me, () => 0.9).map((each) => toHex(each.peer) === me),
+    [true, false],
+  );
+  for (let i = 0; i < 9; i++) members.note(signHead(fields, keyPairFromSeed(randomBytes(32))));
+  assert.equal(members.size, 3);
+});
+
+test('labels are one visible line of bounded length', () => {
+  assert.equal(plainLabel('  a\u0000b\u202Ec\u2066d\n\te\u200B ', 48), 'a b c d e');
+  assert.equal(plainLabel('\u{1F41D}'.repeat(60), 5), `${'\u{1F41D}'.repeat(4)}…`);
+  assert.equal(plainLabel('', 5), '');
+  assert.equal(plainLabel('Bienenstöcke 蜜蜂', 48), 'Bienenstöcke 蜜蜂');
+});
+
+test('presence', () => {
+  const facts = { suspended: false, peers: 0, hasNetwork: true, joiningMs: 60_000 };
+  assert.equal(presenceOf(facts), 'alone');
+  assert.equal(presenceOf({ ...facts, hasNetwork: false }), 'offline');
+  assert.equal(presenceOf({ ...facts, joiningMs: 100 }), 'joining');
+  assert.equal(presenceOf({ ...facts, peers: 2 }), 'connected');
+  assert.equal(presenceOf({ ...facts, peers: 2, suspended: true }), 'off');
+  assert.equal(presenceText('connected', 2), 'Trading with 2 peers');
+});

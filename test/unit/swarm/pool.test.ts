@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { groupBytes, hasSpread, Pool } from '../../../src-main/swarm/pool.ts';
+import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+import type { Group } from '../../../src-main/types.ts';
+
+let next = 0;
+function group(origin: string, rewards = [1, 0], round = 1, text = 'x'): Group {
+  return {
+    id: String(next++),
+    origin,
+    task: { generator: 'g', version: 1, config: {}, seed: '0', index: 0 },
+    question: 'q',
+    completions: rewards.map((reward) => ({ text, ended: true, reward })),
+    round,
+    policyName: 'p',
+    receivedAt: 0,
+  };
+}
+function open(changes: { poolGroups?: number; poolBytes?: number; poolShareOfOrigin?: number } = {}) {
+  const rounds = new RoundClock(100, 4);
+  const limits = { poolGroups: 100, poolBytes: 1e6, poolShareOfOrigin: 1, maxAgeMs: 1000, ...changes };
+  return { rounds, pool: new Pool(limits, rounds) };
+}
+
+test('sampling drops groups without a spread first, takes without replacement, and empties the pool', () => {
+  const { pool } = open();
+  for (const rewards of [
+    [1, 0],
+    [1, 1],
+    [0, 0],
+    [0.5, 1],
+  ])
+    pool.add(group('a', rewards), 'a/1', 0);
+  const first = pool.sample(1, () => 0);
+  assert.equal(first.length, 1);
+  assert.equal(pool.size, 1, 'the two flat groups went too');
+  const rest = pool.sample(10, () => 0.99);
+  assert.deepEqual(
+    [...first, ...rest].map((g) => hasSpread(g.completions.map((c) => c.reward))),
+    [true, true],
+  );
+  assert.equal(pool.bytes, 0);
+  assert.deepEqual(
+    pool.sample(3, () => 0.5),
+    [],
+  );
+});
+
+test('sampling is uniform over groups', () => {
+  const { pool } = open();
+  const hits = new Map<string, number>();
+  let state = 1;
+  const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  for (let trial = 0; trial < 2000; trial++) {
+    for (const origin of ['a', 'b', 'c', 'd']) pool.add(group(origin), `${origin}/1`, 0);
+    for (const { origin } of pool.sample(2, random)) hits.set(origin, (hits.get(origin) ?? 0) + 1);
+    pool.sample(9, random);
+  }
+  for (const count of hits.values()) assert.ok(Math.abs(count - 1000) < 100, String([...hits]));
+});
+
+test('bounded in groups, in bytes, and per origin; the oldest go', () => {
+  const few = open({ poolGroups: 3 }).pool;
+  for (let i = 0; i < 10; i++) few.add(group(`o${String(i)}`), 's', i);
+  assert.deepEqual(
+    few
+      .sample(9, () => 0)
+      .map((g) => g.origin)
+      .sort(),
+    ['o7', 'o8', 'o9'],
+  );
+
+  const size = groupBytes(group('a', [1, 0], 1, 'y'.repeat(500)));
+  const small = open({ poolBytes: size * 2.5 }).pool;
+  for (let i = 0; i < 10; i++) small.add(group(`o${String(i)}`, [1, 0], 1, 'y'.repeat(500)), 's', i);
+  assert.equal(small.size, 2);
+  assert.ok(small.bytes <= size * 2.5);
+
+  const shared = open({ poolGroups: 8, poolShareOfOrigin: 0.25 }).pool;
+  shared.add(group('honest'), 's', 0);
+  for (let i = 0; i < 50; i++) shared.add(group('flooder', [1, 0], i), 's', 1);
+  assert.equal(shared.size, 3);
+  const rounds = shared
+    .sample(9, () => 0)
+    .filter((g) => g.origin === 'flooder')
+    .map((g) => g.round);
+  assert.deepEqual(rounds.sort(), [48, 49]);
+});
+
+test('expiry by receive time and by the origin’s newest round', () => {
+  const { pool, rounds } = open();
+  pool.add(group('a', [1, 0], 1), 'a/1', 0);
+  pool.add(group('a', [1, 0], 9), 'a/1', 500);
+  rounds.note('a/1', 5);
+  assert.equal(pool.expire(900), 0, 'four rounds behind is still good');
+  rounds.note('a/1', 6);
+  assert.equal(pool.expire(900), 1);
+  assert.equal(pool.expire(1501), 1);
+  assert.equal(pool.size, 0);
+});
