@@ -40,7 +40,7 @@ const reasonTexts: ReasonTable = {
   roundsDone: ({ rounds }) => ({
     title: `All ${plural(rounds, 'round')} done`,
     text: 'The node was started to stop after this many rounds. The trained policy is saved.',
-    fix: 'Resume to go on without a limit.',
+    fix: 'Press Resume to go on.',
     tone: 'good',
   }),
   computeRestarting: ({ attempt, detail }) => ({

@@ -41,7 +41,7 @@ for (const scheme of ['light', 'dark'] as const) {
 
 test('axe finds nothing with the table open, an explanation open, and the node lost', async (t) => {
   const { page, node } = await openPage(t, 'training');
-  await page.getByRole('figure', { name: 'Reward per round' }).getByRole('button', { name: 'Show as table' }).click();
+  await page.getByRole('figure', { name: 'Reward per round', exact: true }).getByRole('button', { name: 'Show as table' }).click();
   assert.deepEqual(await violations(page), []);
   await page.getByRole('button', { name: 'What “the provider trial” means' }).click();
   await page.getByText('Before a provider is used it must prove itself', { exact: false }).waitFor();

@@ -130,7 +130,7 @@ export class FakeNode {
     rounds: ({ limit }) => {
       const rows = this.scenario.rounds;
       const step = Math.max(1, Math.ceil(rows.length / limit));
-      return rows.filter((_, i) => (rows.length - 1 - i) % step === 0);
+      return rows.filter((_, i) => i === 0 || (rows.length - 1 - i) % step === 0);
     },
     rollouts: ({ limit, beforeId, origin }) =>
       this.scenario.rollouts

@@ -33,6 +33,9 @@ export function buildWhenStale(): void {
   if (run.status !== 0) throw new Error(`The renderer does not build:\n${run.stdout}\n${run.stderr}`);
 }
 
+/** Nothing here waits a fixed time, so patience costs nothing on an idle machine and saves a busy one. */
+export const patienceMs = 60_000;
+
 let browser: Promise<Browser> | null = null;
 after(async () => {
   if (browser) await (await browser).close();
@@ -68,7 +71,7 @@ export async function openPage(t: TestContext, scenario: ScenarioName, look: Loo
   });
   t.after(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(patienceMs);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
@@ -79,7 +82,7 @@ export async function openPage(t: TestContext, scenario: ScenarioName, look: Loo
 }
 
 /** Repeats until the check passes; throws its last failure after the time is up. */
-export async function eventually(check: () => void | Promise<void>, timeoutMs = 8_000): Promise<void> {
+export async function eventually(check: () => void | Promise<void>, timeoutMs = patienceMs): Promise<void> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     try {

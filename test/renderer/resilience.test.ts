@@ -14,7 +14,7 @@ test('a lost node is said, buttons rest, and the page comes back by itself with 
   assert.equal(await page.getByTestId('state').textContent(), 'Training');
   node.scenario.status = { ...node.scenario.status, round: 4_321 };
   await node.start();
-  await page.getByText('4,321', { exact: true }).waitFor({ timeout: 15_000 });
+  await page.getByText('4,321', { exact: true }).waitFor();
   assert.equal(await page.getByText('The connection to the node is lost', { exact: true }).count(), 0);
   node.push('round', { ...makeRound(4_322, 4_322), metrics: { ownReward: 1 } });
   await page.getByRole('img', { name: /over 4,322 rounds/ }).waitFor();
@@ -25,20 +25,11 @@ test('try now skips the wait', async (t) => {
   await page.getByTestId('state').waitFor();
   await node.stop();
   // After a few failures the wait is several seconds long.
-  await page.getByText(/If the node has stopped, start it again/).waitFor({ timeout: 15_000 });
+  await page.getByText(/If the node has stopped, start it again/).waitFor();
   await node.start();
   await page.getByRole('button', { name: 'Try now' }).click();
-  await eventually(() => assert.equal(node.links, 1), 2_000);
-});
-
-test('a node that was never there is said as such', async (t) => {
-  const { page, node } = await openPage(t, 'training');
-  await page.getByTestId('state').waitFor();
-  await page.context().clearCookies();
-  await page.route('**/api', (route) => route.abort());
-  await page.context().route('**/*', (route) => route.continue());
-  await node.stop();
-  await page.getByText('The connection to the node is lost', { exact: true }).waitFor();
+  await eventually(() => assert.equal(node.links, 1));
+  await page.getByText('The connection to the node is lost', { exact: true }).waitFor({ state: 'detached' });
 });
 
 test('text from peers is text: nothing runs, nothing is loaded, nothing becomes markup', async (t) => {
@@ -82,8 +73,8 @@ test('5,000 rounds: a bounded chart, a bounded table, and thousands more live wi
   const asked = node.calls.find((call) => call.name === 'rounds')?.args as { limit: number };
   assert.ok(asked.limit <= 1_000);
   for (let round = 5_001; round <= 8_000; round++) node.push('round', makeRound(round, 8_000));
-  await page.getByRole('img', { name: /over 8,000 rounds/ }).waitFor({ timeout: 20_000 });
-  const figure = page.getByRole('figure', { name: 'Reward per round' });
+  await page.getByRole('img', { name: /over 8,000 rounds/ }).waitFor();
+  const figure = page.getByRole('figure', { name: 'Reward per round', exact: true });
   await figure.getByRole('button', { name: 'Show as table' }).click();
   const rows = await figure.getByRole('row').count();
   assert.ok(rows > 50 && rows <= 101, `${rows} rows`);
@@ -91,7 +82,7 @@ test('5,000 rounds: a bounded chart, a bounded table, and thousands more live wi
   assert.deepEqual(errors, []);
 });
 
-test('the link is refused without the cookie and the page asks only its own host', async (t) => {
+test('the page asks only its own host', async (t) => {
   const { page, node, errors } = await openPage(t, 'training');
   const hosts = new Set<string>();
   page.on('request', (request) => hosts.add(new URL(request.url()).host));

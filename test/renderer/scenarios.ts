@@ -139,9 +139,9 @@ function state(name: RunState['name'], text: string, reason: RunState['reason'] 
 }
 
 export const states = {
-  training: state('training', 'Training and trading with 4 peers.'),
-  paused: state('paused', 'Paused by you.', { kind: 'user' }, 2_000),
-  finishing: state('finishing', 'Ends this round, then pauses.', { kind: 'user' }, 1_000),
+  training: state('training', 'Training'),
+  paused: state('paused', 'Paused by you', { kind: 'user' }, 2_000),
+  finishing: state('finishing', 'Finishing the round, then pausing', { kind: 'user' }, 1_000),
 } satisfies Record<string, RunState>;
 
 function baseStatus(rounds: number): NodeStatus {
@@ -167,14 +167,14 @@ function baseStatus(rounds: number): NodeStatus {
     tokensTotal: { generated: rounds * 5_800, trained: rounds * 9_100 },
     swarm: {
       presence: 'connected',
-      text: 'Trading with 4 peers.',
+      text: 'Trading with 4 peers',
       name: 'waggle-main',
       publicKey: ownKey,
       peers: 4,
       groupsShared: rounds * 6,
       groupsAdopted: Math.floor(rounds * 1.7),
       groupsPooled: 38,
-      rejected: { forgedSignature: 2, oversize: 1, staleRound: 14 },
+      rejected: { forgedSignature: 2, oversize: 1, expired: 14 },
       bytesIn: 8_412_000,
       bytesOut: 6_120_400,
     },
@@ -300,12 +300,12 @@ function empty(): Scenario {
     ...scenario,
     status: {
       ...scenario.status,
-      state: state('training', 'Training alone.', null, 9_000),
+      state: state('training', 'Training', null, 9_000),
       provider: { name: 'cpu', adapter: null },
       swarm: {
         ...swarm,
         presence: 'alone',
-        text: 'Training alone: no peers yet.',
+        text: 'Training alone: no peers yet',
         peers: 0,
         groupsShared: 0,
         groupsAdopted: 0,
@@ -413,8 +413,8 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
       ...scenario,
       status: {
         ...scenario.status,
-        state: state('training', 'Training alone: no network.'),
-        swarm: { ...scenario.status.swarm, presence: 'offline', text: 'Training alone: no network.', peers: 0 },
+        state: state('training', 'Training'),
+        swarm: { ...scenario.status.swarm, presence: 'offline', text: 'Training alone: no network', peers: 0 },
       },
       peers: scenario.peers.map((row) => ({ ...row, connected: false })),
     };
