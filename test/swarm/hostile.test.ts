@@ -14,7 +14,8 @@ import { identityFromSeed } from '../../src-main/swarm/identity.ts';
 import type { RejectionReason } from '../../src-main/swarm/rejections.ts';
 import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
-import { dial, GREETING, pack, Stranger } from './stranger.ts';
+import type { Stranger } from './stranger.ts';
+import { dial, GREETING, pack } from './stranger.ts';
 
 interface Scene {
   t: TestContext;

@@ -2,6 +2,9 @@
  * Makes real swarms on a DHT of their own on 127.0.0.1, and waits for things with a deadline. Whatever is opened is closed
  * when the test ends, in reverse order. Refuses anything but loopback.
  */
+// The packages have no types; the declarations of the product are the only ones, and tests are another TypeScript project.
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference
+/// <reference path="../../src-main/swarm/vendor.d.ts" />
 import type { TestContext } from 'node:test';
 import createTestnet from 'hyperdht/testnet.js';
 import type { Testnet } from 'hyperdht/testnet.js';
