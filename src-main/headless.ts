@@ -8,10 +8,10 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLog, type Log } from './base/log.ts';
-import { appVersion, rendererDirectory } from './cli/app-root.ts';
+import { appVersion, rendererDirectory } from './base/app-root.ts';
 import { renderLogRow } from './cli/node-commands.ts';
 import { untilEnd } from './cli/shutdown.ts';
-import { openTerminal, paint, type Terminal } from './cli/terminal.ts';
+import { paint, type Terminal } from './cli/terminal.ts';
 import { secretValues, type Config, type LoadedConfig } from './config.ts';
 import type { NodeApi } from './engine/api.ts';
 import { serveNode } from './engine/serve/serve-node.ts';
@@ -46,7 +46,7 @@ export async function runHeadless({ loaded, json, terminal, openEngine }: Headle
   try {
     log.subscribe((row) => say(renderLogRow(terminal, row)));
     for (const warning of loaded.warnings) api.warn(warning);
-    const engine = await (openEngine ?? (await loadEngine()))({ config, log, version: appVersion });
+    const engine = await (openEngine ?? (await loadEngine()))({ config, log });
     const served = await serveNode({
       api: engine.api,
       dataDirectory: config.dataDirectory,
@@ -80,13 +80,9 @@ async function loadEngine(): Promise<OpenEngine> {
   return openEngine;
 }
 
+// Not awaited here: the command imports this very module, which must have been evaluated by then.
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { runCli } = await import('./cli/program.ts');
-  process.exitCode = await runCli(['start', '--headless', ...process.argv.slice(2)], {
-    terminal: openTerminal(process.stdout, process.stderr, process.env),
-    env: process.env,
-    version: appVersion,
-    interrupted: new AbortController().signal,
-  });
-  setTimeout(() => process.exit(), 2000).unref(); // a stuck handle of native code must not keep the process
+  void import('./cli/entry.ts').then(({ runAsProcess }) =>
+    runAsProcess(['start', '--headless', ...process.argv.slice(2)]),
+  );
 }

@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../base/log.ts';
-import { rendererDirectory } from '../cli/app-root.ts';
+import { rendererDirectory } from '../base/app-root.ts';
 import { addConfigOptions } from '../cli/config-options.ts';
 import { loadConfig, secretValues } from '../config.ts';
 import type { LoadedConfig } from '../config.ts';

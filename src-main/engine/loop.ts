@@ -23,8 +23,8 @@ import type { RoundStage } from './api.ts';
 export interface SwarmPort {
   /** Record ids, null where a group was too large to share. */
   share(groups: readonly OwnGroup[], round: number): (string | null)[];
-  /** Verified groups with a spread of rewards. */
-  adopt(count: number): Group[];
+  /** Verified groups with a spread of rewards, and how many own rounds each waited in the pool. */
+  adopt(count: number): { group: Group; waitedRounds: number }[];
 }
 
 export interface RoundParts {
@@ -43,6 +43,7 @@ export interface RoundParts {
 
 export interface AdoptedGroup {
   group: Group;
+  waitedRounds: number;
   instance: TaskInstance;
   tokens: TokenGroup;
 }
@@ -111,11 +112,11 @@ function shareOwn(swarm: SwarmPort, own: readonly OwnGroup[], round: number, mos
 
 /** Regenerates each adopted task and puts the peers' text into own tokens; what does not fit the own context is left out. */
 function adoptFromPeers(swarm: SwarmPort, count: number, policy: RoundParts['policy']): AdoptedGroup[] {
-  return swarm.adopt(count).flatMap((group) => {
+  return swarm.adopt(count).flatMap(({ group, waitedRounds }) => {
     const made = instantiate(group.task);
     if (!made.ok) return [];
     const prompt = promptTokens(policy, made.instance);
     const tokens = peerTokenGroup(policy.tokenizer, prompt, group.completions, policy.contextTokens);
-    return tokens ? [{ group, instance: made.instance, tokens }] : [];
+    return tokens ? [{ group, waitedRounds, instance: made.instance, tokens }] : [];
   });
 }

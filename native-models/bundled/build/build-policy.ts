@@ -3,16 +3,18 @@
  * own tasks, then writes it in Hugging Face layout with its model card. Seeded; resumes from its last checkpoint after
  * any interruption; the result depends on the options only.
  *
- *   --steps N        optimiser steps in all            --out DIR     where the policy goes (native-models/bundled/policy)
+ *   --steps N        optimiser steps in all            --out DIR     where the policy goes (native-models/bundled/waggle-starter)
  *   --seed N         all random numbers                --work DIR    checkpoints (.cache/build-policy)
- *   --fresh          forget earlier checkpoints
+ *   --fresh          forget earlier checkpoints        --export-only    write the folder from the last checkpoint
  */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { availableParallelism, cpus } from 'node:os';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sftLoss } from '../../../src-main/objective/sft.ts';
 import { warmupCosine } from '../../optim/schedule.ts';
-import { initialParameters, parameterCount } from '../../policy/parameters.ts';
+import { savePolicyFolder } from '../../policy/load-policy.ts';
+import { initialParameters } from '../../policy/parameters.ts';
 import type { PolicyConfig } from '../../policy/policy-config.ts';
 import { PolicyRuntime } from '../../runtime/policy-runtime.ts';
 import { randomStream } from '../../runtime/sampling.ts';
@@ -20,8 +22,9 @@ import { loadTokenizer, type Tokenizer } from '../../text/tokenizer.ts';
 import { trainTokenizer, writeTokenizer } from '../../text/train-tokenizer.ts';
 import { demonstrations, trainRows } from './demonstrations.ts';
 import { accuracy, overall } from './evaluate.ts';
+import { modelCard } from './model-card.ts';
 
-export const CONTEXT_TOKENS = 160;
+const CONTEXT_TOKENS = 160;
 const BATCH = 96;
 const PEAK_LEARNING_RATE = 2e-3;
 const FLOOR_LEARNING_RATE = 5e-5;
@@ -31,14 +34,18 @@ const TOKENIZER_TEXTS = 20_000;
 const CHECKPOINT_STEPS = 200;
 const REPORT_STEPS = 50;
 const EVALUATE_STEPS = 1000;
+const EVALUATION_TASKS = 800;
+const EVALUATION_SAMPLES = 4;
+const MAX_NEW_TOKENS = 80;
 
-export const { values: options } = parseArgs({
+const { values: options } = parseArgs({
   options: {
     steps: { type: 'string', default: '9000' },
     seed: { type: 'string', default: '20' },
-    out: { type: 'string', default: 'native-models/bundled/policy' },
+    out: { type: 'string', default: 'native-models/bundled/waggle-starter' },
     work: { type: 'string', default: '.cache/build-policy' },
     fresh: { type: 'boolean', default: false },
+    'export-only': { type: 'boolean', default: false },
   },
 });
 
@@ -63,7 +70,7 @@ function policyConfig(tokenizer: Tokenizer): PolicyConfig {
 async function buildTokenizer(directory: string, seed: number): Promise<Tokenizer> {
   const texts = demonstrations(seed, 0, TOKENIZER_TEXTS).map(({ prompt, completion }) => prompt + completion);
   const trained = trainTokenizer(texts, { contextTokens: CONTEXT_TOKENS });
-  await writeTokenizer(directory, trained);
+  await writeTokenizer(directory, { ...trained, config: { ...trained.config, waggle_prompt_style: 'terse' } });
   console.log(`tokenizer: ${trained.words.map(({ word }) => JSON.stringify(word)).join(' ')}`);
   return loadTokenizer(directory);
 }
@@ -123,7 +130,7 @@ async function train(policy: PolicyRuntime, tokenizer: Tokenizer, steps: number,
     tokens += sum.tokens;
     if (progress.step % REPORT_STEPS === 0) {
       const seconds = (performance.now() - sinceReport) / 1000;
-      const left = ((steps - progress.step) * (performance.now() - startedAt - 0)) / Math.max(1, progress.step) / 60_000;
+      const left = ((steps - progress.step) * (performance.now() - startedAt)) / Math.max(1, progress.step) / 60_000;
       console.log(
         `step ${progress.step}/${steps}  loss ${(lossSum / Math.min(REPORT_STEPS, progress.step - startStep)).toFixed(4)}  ` +
           `${(tokens / seconds).toFixed(0)} tokens/s  about ${left.toFixed(0)} min left`,
@@ -141,6 +148,35 @@ async function train(policy: PolicyRuntime, tokenizer: Tokenizer, steps: number,
   return progress;
 }
 
+/** Evaluates and writes the folder that ships. */
+async function finish(policy: PolicyRuntime, tokenizer: Tokenizer, progress: Progress, seed: number): Promise<void> {
+  const { config, weights } = policy;
+  const shared = { tasks: EVALUATION_TASKS, seed: seed + 1, maxNewTokens: MAX_NEW_TOKENS };
+  const greedy = await accuracy(policy, tokenizer, { ...shared, samples: 1, temperature: 0 });
+  const sampled = await accuracy(policy, tokenizer, { ...shared, samples: EVALUATION_SAMPLES, temperature: 1 });
+  await savePolicyFolder(options.out, { config, weights, dtype: 'float16', tokenizerFrom: options.work });
+  const card = modelCard({
+    name: basename(options.out),
+    parameters: weights.length,
+    architecture: `Llama decoder, ${config.layers} layers, ${config.hiddenSize} wide, ${config.heads} heads over ${config.kvHeads} key/value heads`,
+    vocabularySize: config.vocabularySize,
+    contextTokens: config.contextTokens,
+    steps: progress.step,
+    batch: BATCH,
+    demonstrations: progress.step * BATCH,
+    peakLearningRate: PEAK_LEARNING_RATE,
+    seed,
+    minutes: progress.seconds / 60,
+    machine: `${availableParallelism()} cores of ${cpus()[0]?.model ?? 'an unknown CPU'}`,
+    tasks: EVALUATION_TASKS,
+    samples: EVALUATION_SAMPLES,
+    greedy,
+    sampled,
+  });
+  await writeFile(join(options.out, 'README.md'), card);
+  console.log(`${options.out}: greedy ${(100 * overall(greedy)).toFixed(1)} %, sampled ${(100 * overall(sampled)).toFixed(1)} %`);
+}
+
 async function main(): Promise<void> {
   const [steps, seed] = [Number(options.steps), Number(options.seed)];
   if (options.fresh) await rm(options.work, { recursive: true, force: true });
@@ -152,12 +188,12 @@ async function main(): Promise<void> {
   try {
     await policy.defineObjective('sft', sftLoss);
     console.log(`${weights.length} parameters, vocabulary ${config.vocabularySize}, ${steps} steps`);
-    const progress = await train(policy, tokenizer, steps, seed, options.work);
+    const progress = options['export-only'] ? await restore(options.work, policy) : await train(policy, tokenizer, steps, seed, options.work);
     console.log(`trained ${progress.step} steps in ${(progress.seconds / 60).toFixed(1)} min`);
+    await finish(policy, tokenizer, progress, seed);
   } finally {
     await policy.close();
   }
 }
 
-void parameterCount;
 await main();

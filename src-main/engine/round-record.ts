@@ -1,0 +1,134 @@
+/**
+ * A finished round as the history keeps it: metrics by their one definition, rollouts with their advantages, and what was
+ * verified of each peer. Pure: numbers in, rows out.
+ */
+import type { Objective } from '../objective/objective.ts';
+import type { NewRolloutGroup } from '../store/rows.ts';
+import { groupStatistics, mean } from '../stats/group-statistics.ts';
+import type { MetricValues } from '../stats/metrics.ts';
+import type { PeerId } from '../types.ts';
+import type { RoundResult } from './loop.ts';
+
+export interface RoundSurroundings {
+  publicKey: PeerId;
+  policyName: string;
+  at: number;
+  objectives: { own: Objective; peers: Objective };
+  /** At the end of the round. */
+  peers: number;
+  pooledGroups: number;
+  /** Since the last round. */
+  admittedGroups: number;
+  rejectedRecords: number;
+  computeBytes: number | null;
+  nodeBytes: number;
+}
+
+export function generatedTokens({ own }: RoundResult): number {
+  return own.reduce((sum, group) => sum + group.completions.reduce((n, completion) => n + completion.tokens.length, 0), 0);
+}
+
+export function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricValues {
+  const { own, adopted, outcome, seconds } = result;
+  const tokens = generatedTokens(result);
+  const sampled = own.flatMap((group) => group.completions.flatMap((completion) => completion.behaviorLogprobs));
+  return {
+    ...groupStatistics(own.map((group) => group.completions.map((c) => ({ reward: c.reward, tokens: c.tokens.length, ended: c.ended })))),
+    ...(sampled.length > 0 ? { entropy: -mean(sampled) } : {}),
+    ...(adopted.length > 0
+      ? {
+          adoptedReward: mean(adopted.flatMap(({ group }) => group.completions.map(({ reward }) => reward))),
+          staleness: mean(adopted.map(({ waitedRounds }) => waitedRounds)),
+        }
+      : {}),
+    ownGroups: result.trainedOwn.length,
+    peerGroups: adopted.length,
+    sharedGroups: result.shared,
+    admittedGroups: around.admittedGroups,
+    rejectedRecords: around.rejectedRecords,
+    pooledGroups: around.pooledGroups,
+    peers: around.peers,
+    generatedTokens: tokens,
+    ...(seconds.generate ? { generateTokensPerSecond: tokens / seconds.generate } : {}),
+    ...(outcome ? trainMetrics(result, around) : {}),
+    ...stageSeconds(result),
+    ...(around.computeBytes === null ? {} : { computeMegabytes: around.computeBytes / 1e6 }),
+    nodeMegabytes: around.nodeBytes / 1e6,
+  };
+}
+
+function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSurroundings): MetricValues {
+  const { parts } = outcome!;
+  const own = parts.own?.metrics;
+  const peers = parts.peers?.metrics;
+  const perToken = (metrics: Record<string, number> | undefined, name: string): number | undefined =>
+    metrics?.[name] === undefined || !metrics.tokens ? undefined : metrics[name] / metrics.tokens;
+  // The stabiliser may act on either part, the importance ratio only where behaviour log-probs are known.
+  const stabilised = objectives.peers.name === 'asympo' && peers ? peers : objectives.own.name === 'asympo' ? own : undefined;
+  return defined({
+    gradientNorm: outcome!.gradientNorm,
+    learningRate: outcome!.learningRate,
+    optimiserSteps: outcome!.steps - outcome!.skippedSteps,
+    trainedTokens: outcome!.tokens,
+    trainTokensPerSecond: seconds.train ? outcome!.tokens / seconds.train : undefined,
+    ownNll: perToken(own, 'nll'),
+    peerNll: perToken(peers, 'nll'),
+    lossGrpo: objectives.own.name === 'grpo' ? parts.own?.loss : undefined,
+    clippedTokens: perToken(own, 'clippedTokens'),
+    importanceRatio: perToken(own, 'ratio'),
+    stabilisedHigh: perToken(stabilised, 'clippedHigh'),
+    stabilisedLow: perToken(stabilised, 'clippedLow'),
+  });
+}
+
+function defined(values: Record<string, number | undefined>): MetricValues {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as MetricValues;
+}
+
+export function roundSeconds({ seconds }: RoundResult): number {
+  return Object.values(seconds).reduce((sum, value) => sum + value, 0);
+}
+
+function stageSeconds({ seconds }: RoundResult): MetricValues {
+  return defined({
+    generateSeconds: seconds.generate,
+    verifySeconds: seconds.verify,
+    shareSeconds: seconds.share,
+    admitSeconds: seconds.admit,
+    trainSeconds: seconds.train,
+  });
+}
+
+/** Own groups, then adopted ones, with the advantages they were trained with. */
+export function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRolloutGroup[] {
+  const trained = new Set(result.trainedOwn);
+  const own = result.own.map((group): NewRolloutGroup => {
+    const advantages = trained.has(group) ? around.objectives.own.advantages(group.completions.map(({ reward }) => reward)) : null;
+    return {
+      round: result.round,
+      at: around.at,
+      origin: around.publicKey,
+      own: true,
+      policyName: around.policyName,
+      task: group.instance.ref,
+      question: group.instance.question,
+      answer: group.instance.answer,
+      completions: group.completions.map(({ text, ended, reward }, i) => ({ text, ended, reward, advantage: advantages?.[i] ?? null })),
+    };
+  });
+  const adopted = result.adopted.map(({ group, instance }): NewRolloutGroup => {
+    const advantages = around.objectives.peers.advantages(group.completions.map(({ reward }) => reward));
+    return {
+      round: result.round,
+      at: around.at,
+      origin: group.origin,
+      own: false,
+      policyName: group.policyName,
+      task: group.task,
+      question: instance.question,
+      answer: instance.answer,
+      completions: group.completions.map(({ text, ended, reward }, i) => ({ text, ended, reward, advantage: advantages[i] ?? null })),
+    };
+  });
+  return [...own, ...adopted];
+}
