@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import createTestnet from 'hyperdht/testnet.js';
 import { describeError } from './base/errors.ts';
-import { isSourceCheckout } from './cli/app-root.ts';
+import { isSourceCheckout } from './base/app-root.ts';
 import { buildRenderer, rendererIsStale } from './cli/build.ts';
 import { launchNode, type DemoNode } from './cli/demo-node.ts';
 import { untilEnd } from './cli/shutdown.ts';

@@ -7,11 +7,11 @@ import type { ChildProcess } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describeError } from './base/errors.ts';
-import { appVersion, isSourceCheckout } from './cli/app-root.ts';
+import { appVersion, isSourceCheckout } from './base/app-root.ts';
 import { appIsStale, buildApp, buildRenderer, rendererIsStale } from './cli/build.ts';
 import { toArguments } from './cli/config-options.ts';
 import { fetchElectron, findElectron, runDesktop, whyNoDisplay } from './cli/desktop.ts';
-import { openTerminal, type Terminal } from './cli/terminal.ts';
+import type { Terminal } from './cli/terminal.ts';
 import { loadConfig } from './config.ts';
 
 export interface StartOptions {
@@ -89,13 +89,7 @@ function buildBeside(say: (text: string) => void): () => void {
   };
 }
 
+// Not awaited here: the command imports this very module, which must have been evaluated by then.
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { runCli } = await import('./cli/program.ts');
-  process.exitCode = await runCli(['start', ...process.argv.slice(2)], {
-    terminal: openTerminal(process.stdout, process.stderr, process.env),
-    env: process.env,
-    version: appVersion,
-    interrupted: new AbortController().signal,
-  });
-  setTimeout(() => process.exit(), 2000).unref(); // a stuck handle of native code must not keep the process
+  void import('./cli/entry.ts').then(({ runAsProcess }) => runAsProcess(['start', ...process.argv.slice(2)]));
 }

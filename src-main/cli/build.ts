@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeFault } from '../engine/serve/faults.ts';
-import { appRoot, rendererDirectory } from './app-root.ts';
+import { appRoot, rendererDirectory } from '../base/app-root.ts';
 
 const at = (...parts: string[]): string => join(appRoot, ...parts);
 

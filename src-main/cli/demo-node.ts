@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { connectNode, type RemoteNode } from '../engine/serve/client.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { readRuntimeFile } from '../engine/serve/runtime-file.ts';
-import { appRoot } from './app-root.ts';
+import { appRoot } from '../base/app-root.ts';
 import { harmless } from './terminal.ts';
 
 export interface DemoNodeOptions {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appRoot } from './app-root.ts';
+import { appRoot } from '../base/app-root.ts';
 
 export interface DesktopQuestion {
   platform: NodeJS.Platform;
@@ -51,7 +51,8 @@ export async function fetchElectron(timeoutMs: number, folder: string = electron
   clearTimeout(timer);
   const program = findElectron(folder);
   if (program !== null) return { ok: true, program };
-  if (Date.now() - startedAtMs >= timeoutMs) return { ok: false, reason: `Electron's program could not be fetched within ${timeoutMs / 1000} s` };
+  if (Date.now() - startedAtMs >= timeoutMs)
+    return { ok: false, reason: `Electron's program could not be fetched within ${timeoutMs / 1000} s` };
   return { ok: false, reason: `Electron's program could not be fetched (${firstLine(complaint)})` };
 }
 

@@ -70,12 +70,15 @@ test('logs shows the past without control characters, and with -f what comes, un
   const past = await waggle('logs', '--data', folder);
   assert.match(past.out, /info {2}engine {2}first\n/);
   assert.match(past.out, /red text/);
-  assert.doesNotMatch(past.out, /[\u001b\u0007]/);
+  for (const control of ['\u001b', '\u0007']) assert.equal(past.out.includes(control), false);
   const following = waggle('logs', '-f', '--json', '--data', folder);
   setTimeout(() => child.send('end'), 1200);
   const followed = await following;
   assert.equal(followed.code, 0);
-  const messages = followed.out.trim().split('\n').map((line) => (JSON.parse(line) as { message: string }).message);
+  const messages = followed.out
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { message: string }).message);
   assert.equal(messages[0], 'first');
   assert.ok(messages.includes('later'));
   assert.match(followed.err, /has ended/);
@@ -123,7 +126,10 @@ test('task prints one JSON object a line, the same every time, and judges answer
   const args = ['task', 'chain_sum', '--seed', '42', '--index', '3', '--json'];
   const { out, code } = await waggle(...args, '--count', '3');
   assert.equal(code, 0);
-  const lines = out.trim().split('\n').map((line) => JSON.parse(line) as { question: string; answer: string; metadata: object });
+  const lines = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { question: string; answer: string; metadata: object });
   assert.equal(lines.length, 3);
   assert.deepEqual(Object.keys(lines[0]!), ['question', 'answer', 'metadata']);
   assert.equal((await waggle(...args)).out, `${out.split('\n')[0]!}\n`);
@@ -151,4 +157,18 @@ test('a foreign program on the port of a crashed node is not mistaken for the no
   const outcome = await waggle('status', '--data', folder);
   assert.equal(outcome.code, 1);
   assert.match(outcome.err, new RegExp(`No node answers on port ${port}`));
+});
+
+test('start.ts and headless.ts run as scripts of their own and say what is wrong', async () => {
+  for (const name of ['start.ts', 'headless.ts']) {
+    const entry = join(import.meta.dirname, '../../../src-main', name);
+    const child = spawn(process.execPath, [entry, '--headless', '--port', '99999'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (err += part));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 2, name);
+    assert.match(err, /65535/);
+  }
 });

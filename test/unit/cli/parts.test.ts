@@ -14,9 +14,21 @@ test('every setting is an option of start, and given options survive the way to 
   const parse = (args: string[]) => addConfigOptions(new Command()).exitOverride().parse(args, { from: 'user' }).opts();
   const help = addConfigOptions(new Command()).helpInformation();
   for (const { flag } of configFields) assert.ok(help.includes(`--${flag}`), flag);
-  const args = ['--port', '0', '--bootstrap', '127.0.0.1:1,127.0.0.1:2', '--no-swarm-enabled', '--top-p', '0.5', '--display-name=-x'];
+  const args = [
+    '--port',
+    '0',
+    '--bootstrap',
+    '127.0.0.1:1,127.0.0.1:2',
+    '--no-swarm-enabled',
+    '--top-p',
+    '0.5',
+    '--display-name=-x',
+  ];
   const { config } = loadConfig({ flags: parse(args) });
-  assert.deepEqual([config.port, config.bootstrap.length, config.swarmEnabled, config.topP, config.displayName], [0, 2, false, 0.5, '-x']);
+  assert.deepEqual(
+    [config.port, config.bootstrap.length, config.swarmEnabled, config.topP, config.displayName],
+    [0, 2, false, 0.5, '-x'],
+  );
   assert.deepEqual(loadConfig({ flags: parse(toArguments(parse(args))) }).config, config);
 });
 
@@ -38,7 +50,9 @@ test("fetching Electron's program: success, failure and a hang each end with a w
   installer('setInterval(() => {}, 1000)');
   assert.match(((await fetchElectron(300, folder)) as { reason: string }).reason, /within 0.3 s/);
   mkdirSync(join(folder, 'dist'));
-  installer("const fs = require('fs'); fs.writeFileSync(__dirname + '/dist/electron', ''); fs.writeFileSync(__dirname + '/path.txt', 'electron')");
+  installer(
+    "const fs = require('fs'); fs.writeFileSync(__dirname + '/dist/electron', ''); fs.writeFileSync(__dirname + '/path.txt', 'electron')",
+  );
   assert.deepEqual(await fetchElectron(5000, folder), { ok: true, program: join(folder, 'dist', 'electron') });
   assert.equal(findElectron(folder, {}), join(folder, 'dist', 'electron'));
 });
@@ -53,7 +67,9 @@ function lifetime(close: string, ended = 'new Promise(() => {})') {
     console.log('up');
     process.exitCode = await end;
     clearInterval(alive);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let out = '';
   const up = new Promise<void>((resolve) => {
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
@@ -61,12 +77,16 @@ function lifetime(close: string, ended = 'new Promise(() => {})') {
       if (out.includes('up')) resolve();
     });
   });
-  const closed = new Promise<{ code: number | null; out: string }>((resolve) => child.once('close', (code) => resolve({ code, out })));
+  const closed = new Promise<{ code: number | null; out: string }>((resolve) =>
+    child.once('close', (code) => resolve({ code, out })),
+  );
   return { child, up, closed };
 }
 
 test('a signal closes in order; its echo from npm is no second signal', async () => {
-  const { child, up, closed } = lifetime("async () => { await new Promise((r) => setTimeout(r, 300)); console.log('closed') }");
+  const { child, up, closed } = lifetime(
+    "async () => { await new Promise((r) => setTimeout(r, 300)); console.log('closed') }",
+  );
   await up;
   child.kill('SIGINT');
   setTimeout(() => child.kill('SIGINT'), 50);
@@ -97,7 +117,19 @@ test('an error that nobody caught is said, closes in order, and ends with 1', as
 });
 
 test('quantities read as people write them', () => {
-  assert.deepEqual([0, 59_400, 61_000, 3_725_000, 200 * 3_600_000].map(formatDuration), ['0 s', '59 s', '1 min 1 s', '1 h 2 min', '8 d 8 h']);
-  assert.deepEqual([0, 999, 1024, 120 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes), ['0 B', '999 B', '1.0 KB', '120 MB', '1.5 GB']);
+  assert.deepEqual([0, 59_400, 61_000, 3_725_000, 200 * 3_600_000].map(formatDuration), [
+    '0 s',
+    '59 s',
+    '1 min 1 s',
+    '1 h 2 min',
+    '8 d 8 h',
+  ]);
+  assert.deepEqual([0, 999, 1024, 120 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes), [
+    '0 B',
+    '999 B',
+    '1.0 KB',
+    '120 MB',
+    '1.5 GB',
+  ]);
   assert.deepEqual([7, 1234, 3_100_000].map(formatCount), ['7', '1 234', '3 100 000']);
 });

@@ -10,7 +10,12 @@ const node = createFakeNode({
   resume: () => (state = exampleState()),
   log: () => [row('first'), row('red \u001b[31mtext\u001b[0m\u0007')],
 });
-const served = await serveNode({ api: node.api, dataDirectory: process.argv[2]!, rendererDirectory: '/nowhere', port: 0 });
+const served = await serveNode({
+  api: node.api,
+  dataDirectory: process.argv[2]!,
+  rendererDirectory: '/nowhere',
+  port: 0,
+});
 const chatter = setInterval(() => node.emit('log', row('later')), 50);
 process.on('message', () => {
   clearInterval(chatter);
