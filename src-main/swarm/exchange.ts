@@ -46,6 +46,7 @@ const OWN_PERCENT = 50;
 /** Admission works this long before it lets the event loop turn. */
 const SLICE_MS = 6;
 const PARALLEL_PULLS = 3;
+const ANNOUNCE_EVERY_MS = 1000;
 
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -56,6 +57,8 @@ export class Exchange {
   /** Bytes of connections that are over, in all and per peer. */
   #bytesOfClosed = { in: 0, out: 0 };
   readonly #bytesOfPeer: RecentMap<{ in: number; out: number }>;
+  #announcing = false;
+  #announcedAtMs = Number.NEGATIVE_INFINITY;
   #lastAsked: PeerId | null = null;
   #closed = false;
 
@@ -124,9 +127,16 @@ export class Exchange {
     return { bytesIn: before.in + link.bytesIn, bytesOut: before.out + link.bytesOut };
   }
 
-  /** Sends the own head and a random choice of others to every neighbour. */
+  /** Sends the own head and a random choice of others to every neighbour; rounds faster than that share one message. */
   announce(): void {
-    for (const link of this.readyLinks()) this.#sendHeads(link);
+    if (this.#announcing) return;
+    this.#announcing = true;
+    const waitMs = Math.max(0, this.#announcedAtMs + ANNOUNCE_EVERY_MS - this.#options.elapsed());
+    this.#later(waitMs, () => {
+      this.#announcing = false;
+      this.#announcedAtMs = this.#options.elapsed();
+      for (const link of this.readyLinks()) this.#sendHeads(link);
+    });
   }
 
   /** Asks the next few neighbours in turn; resolves to how many groups were admitted. Never rejects. */

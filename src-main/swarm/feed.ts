@@ -89,7 +89,10 @@ export class Feed {
   /** At most `pull.count` records within `pull.maxBytes` and the bound of one message. */
   answer(pull: Pull, asker: Asker, nowMs: number, random: () => number): FeedRecord[] {
     const wanted = (record: FeedRecord) =>
-      record.origin !== asker.peer && !asker.hasHad(record.id) && nowMs - record.atMs <= pull.maxAgeMs;
+      record.origin !== asker.peer &&
+      !asker.hasHad(record.id) &&
+      nowMs - record.atMs <= Math.min(pull.maxAgeMs, this.#maxAgeMs) &&
+      !this.#rounds.isStale(record.start, record.round);
     const own = shuffled([...this.#own.records.values()].filter(wanted), random);
     const held = shuffled([...this.#held.records.values()].filter(wanted), random);
     const ownFirst = Math.round((pull.count * pull.ownPercent) / 100);

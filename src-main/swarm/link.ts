@@ -56,8 +56,8 @@ interface OutstandingPull {
 
 /** Record ids remembered per connection and direction. */
 const REMEMBERED_IDS = 4096;
-/** What a records message adds to its records: kind, request, count, a length each, and the mux header. */
-const ANSWER_OVERHEAD_BYTES = 64 + 2 * WIRE.maxPullRecords;
+/** Left free of the peer's byte limit when asking for records: heads may arrive beside the answer. */
+const RESERVED_BYTES = 32 * 1024;
 
 export class Link {
   readonly peer: PeerId;
@@ -80,6 +80,8 @@ export class Link {
   readonly #channel: MuxChannel | null;
   readonly #message: MuxMessage | null;
   readonly #pullsIn: RateLimit;
+  /** This node keeps to the limits it holds others to. */
+  readonly #pullsOut: RateLimit;
   #pull: OutstandingPull | null = null;
   /** Pulls that timed out: a late answer to one is dropped, not held against the peer. */
   readonly #abandoned = new Set<number>();
@@ -96,6 +98,7 @@ export class Link {
     this.peer = toHex(connection.remotePublicKey);
     this.address = connection.rawStream.remoteHost;
     this.#pullsIn = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
+    this.#pullsOut = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.headChecks = new RateLimit(limits.headsPerRound, WIRE.maxHeads, elapsed());
     this.#gate = new FrameGate(connection, { limits, elapsed, onOffence: (reason) => this.#offend(reason, 'frame') });
     this.#gate.on('close', () => this.#closed());
@@ -142,7 +145,9 @@ export class Link {
   /** True when a pull may be sent now and at least one record of any size fits the peer's byte limit. */
   canPull(): boolean {
     const ready = this.state === 'ready' && this.#pull === null && this.#slowTimer === null;
-    return ready && this.#options.elapsed() >= this.restUntilMs && this.#pullBudget() > WIRE.maxBodyBytes * 2;
+    const nowMs = this.#options.elapsed();
+    const mayAsk = nowMs >= this.restUntilMs && this.#pullsOut.available(nowMs) >= 1;
+    return ready && mayAsk && this.#pullBudget() > WIRE.maxBodyBytes * 2;
   }
 
   sendHeads(heads: Heads['heads']): void {
@@ -155,6 +160,7 @@ export class Link {
     const requestId = this.#nextRequestId;
     this.#nextRequestId = (requestId % 0xffff_ffff) + 1;
     const maxBytes = this.#pullBudget();
+    this.#pullsOut.spend(1, this.#options.elapsed());
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
       this.#pull = { requestId, count, maxBytes, sentAtMs: this.#options.elapsed(), timer, settle };
@@ -176,7 +182,7 @@ export class Link {
   }
 
   #pullBudget(): number {
-    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - ANSWER_OVERHEAD_BYTES);
+    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - RESERVED_BYTES);
   }
 
   #send(message: Message): void {

@@ -138,6 +138,32 @@ test('groups of equal rewards are neither sampled nor relayed', async (t) => {
   assert.equal(b.swarm.status().groupsPooled, 0);
 });
 
+test('eight nodes sharing twenty times a second: nobody is refused, everybody learns from everybody', async (t) => {
+  const { bootstrap } = await openDht(t);
+  // Faster pulls make a short test; all other limits are the product's.
+  const limits = { pullIntervalMs: 150, pullsPerSecond: 8, recordsPerSecond: 200 };
+  const nodes = await Promise.all(Array.from({ length: 8 }, () => openSwarm(t, bootstrap, { limits })));
+  await until('all connected', () => nodes.every(({ swarm }) => swarm.status().peers >= 2));
+  const origins = nodes.map(() => new Set<string>());
+  for (let turn = 0; turn < 60; turn++) {
+    nodes.forEach(({ swarm }, n) => {
+      swarm.share(parityGroups(2), Math.floor(turn / 4)); // a record may be 16 rounds old
+      for (const group of swarm.adopt(4)) origins[n]!.add(group.origin);
+    });
+    await pause(50);
+  }
+  const status = nodes.map(({ swarm }) => swarm.status());
+  for (const { rejected } of status) assert.deepEqual(rejected, {});
+  assert.ok(
+    status.every(({ groupsAdopted }) => groupsAdopted >= 30),
+    String(status.map((s) => s.groupsAdopted)),
+  );
+  assert.ok(
+    origins.every((from) => from.size >= 6),
+    String(origins.map((from) => from.size)),
+  );
+});
+
 test('a secret keeps a swarm apart; only those who know it meet', async (t) => {
   const { bootstrap } = await openDht(t);
   const inside = await openSwarm(t, bootstrap, { secret: 'honey' });
