@@ -77,7 +77,7 @@ function checkHost(act: string, host: unknown, port?: unknown): void {
 function guardTcp(): void {
   guard(net.Socket.prototype, 'connect', ([first, second]) => {
     // net.connect hands over its normalised argument list as one array.
-    const [target, host]: unknown[] = Array.isArray(first) ? first : [first, second];
+    const [target, host] = Array.isArray(first) ? (first as unknown[]) : [first, second];
     if (typeof target === 'object' && target !== null) {
       const options = target as { host?: unknown; port?: unknown; path?: unknown };
       if (typeof options.path !== 'string') checkHost('TCP connection to', options.host, options.port);

@@ -4,6 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
@@ -47,9 +48,9 @@ export async function runTestFolder(files: string[], options: FolderOptions): Pr
   const stderr = new Map<string, string>();
   const failedFiles = new Set<string>();
   const stream = run({ files, concurrency: options.concurrency, timeout: options.timeoutMs });
-  stream.on('test:stderr', ({ file, message }) =>
-    stderr.set(file, ((stderr.get(file) ?? '') + message).slice(-maxShownOutput)),
-  );
+  stream.on('test:stderr', (event: { file: string; message: string }) => {
+    stderr.set(event.file, ((stderr.get(event.file) ?? '') + event.message).slice(-maxShownOutput));
+  });
   stream.on('test:fail', (event) => {
     const error = event.details.error as Error & { failureType?: string };
     // A parent of failed tests fails too, and says no more than they did.
@@ -73,7 +74,8 @@ export async function runTestFolder(files: string[], options: FolderOptions): Pr
     }
   });
   // Reading the stream to its end is what drives it.
-  for await (const event of stream) void event;
+  stream.resume();
+  await finished(stream);
   delete process.env['NODE_OPTIONS'];
   for (const file of failedFiles) {
     const output = stderr.get(file);

@@ -32,7 +32,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 // What comes with electron-builder is asked for from there; the project itself depends on electron-builder only.
 const ofProject = createRequire(import.meta.url);
 const ofBuilder = createRequire(createRequire(ofProject.resolve('electron-builder')).resolve('app-builder-lib'));
-const { load } = ofBuilder('js-yaml') as { load(text: string): unknown };
+const { load } = ofBuilder('js-yaml') as { load: (text: string) => unknown };
 const builderFolder = join(root, 'node_modules', 'app-builder-lib');
 const { FileMatcher } = ofBuilder(join(builderFolder, 'out', 'fileMatcher.js')) as {
   FileMatcher: new (from: string, to: string, expand: (pattern: string) => string, patterns: string[]) => Matcher;

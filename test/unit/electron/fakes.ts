@@ -84,8 +84,8 @@ export function recordingApi(answers: Partial<Record<CallName, () => unknown>> =
     subscribe: (name, listener) => {
       const ofName = listeners.get(name) ?? new Set();
       listeners.set(name, ofName);
-      ofName.add(listener as (event: never) => void);
-      return () => void ofName.delete(listener as (event: never) => void);
+      ofName.add(listener);
+      return () => void ofName.delete(listener);
     },
   };
   return {

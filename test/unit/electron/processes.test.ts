@@ -63,8 +63,8 @@ function play(child: FakeProcess, startEngine: StartEngine): void {
         };
         inside.on('message', deliver);
         child.posted.forEach(deliver);
-        child.postMessage = (message, transfer = []) => {
-          const record = { message, ports: transfer };
+        child.postMessage = (message, transfer: MessagePort[] | undefined) => {
+          const record = { message, ports: transfer ?? [] };
           child.posted.push(record);
           queueMicrotask(() => inside.emit('message', record));
         };
