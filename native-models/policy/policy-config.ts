@@ -59,6 +59,7 @@ function ropeTheta(raw: Record<string, unknown>): number {
   const nested = (raw.rope_parameters ?? raw.rope_scaling ?? null) as Record<string, unknown> | null;
   const type = nested?.rope_type ?? nested?.type ?? 'default';
   if (type !== 'default') refuse(`rope type ${JSON.stringify(type)}`);
+  if ((raw.partial_rotary_factor ?? nested?.partial_rotary_factor ?? 1) !== 1) refuse('partial_rotary_factor');
   return number({ rope_theta: raw.rope_theta ?? nested?.rope_theta }, 'rope_theta', 1, 1e12, 10_000);
 }
 
@@ -70,6 +71,7 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
   const raw = json as Record<string, unknown>;
   if (raw.model_type !== 'llama') refuse(`model_type ${JSON.stringify(raw.model_type)}`);
   if (raw.attention_bias === true) refuse('attention_bias true');
+  if (raw.quantization_config !== undefined && raw.quantization_config !== null) refuse('quantization_config');
   if (raw.mlp_bias === true) refuse('mlp_bias true');
   if ((raw.hidden_act ?? 'silu') !== 'silu') refuse(`hidden_act ${JSON.stringify(raw.hidden_act)}`);
   const hiddenSize = integer(raw, 'hidden_size', 8, 16_384);
@@ -77,7 +79,8 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
   const kvHeads = integer(raw, 'num_key_value_heads', 1, 256, heads);
   const headDim = integer(raw, 'head_dim', 8, 512, hiddenSize / heads);
   if (heads % kvHeads !== 0) refuse(`num_attention_heads ${heads} that is no multiple of num_key_value_heads ${kvHeads}`);
-  if (headDim % 2 !== 0) refuse(`odd head_dim ${headDim}`);
+  // com.microsoft GroupQueryAttention rotates heads of such sizes only.
+  if (headDim % 16 !== 0) refuse(`head_dim ${headDim} that is no multiple of 16`);
   const eos = Array.isArray(raw.eos_token_id) ? (raw.eos_token_id[0] as unknown) : raw.eos_token_id;
   const vocabularySize = integer(raw, 'vocab_size', 2, 1_000_000);
   return {

@@ -5,9 +5,8 @@
  * Trap: `run()` blocks its thread whatever its promise says, so this lives in the compute process only.
  */
 import * as ort from 'onnxruntime-node';
-import type { Lowering } from '../graph/lower.ts';
+import { providerNames, type ProviderName } from './provider.ts';
 
-export type ProviderName = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
 export interface TensorView {
   data: Float32Array | Int32Array | BigInt64Array;
@@ -25,17 +24,10 @@ export interface SessionOptions {
   verbosePlacement?: boolean;
 }
 
-const LOWERING: Record<ProviderName, Lowering> = { cpu: 'cpu', webgpu: 'webgpu', cuda: 'cpu', dml: 'webgpu', coreml: 'cpu' };
-
-export function loweringFor(provider: ProviderName): Lowering {
-  return LOWERING[provider];
-}
-
 /** Providers compiled into this platform's onnxruntime-node; whether each works is for the trial to find out. */
 export function bundledProviders(): ProviderName[] {
-  const known: readonly ProviderName[] = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
   const listed = new Set(ort.listSupportedBackends().map((backend) => backend.name));
-  return known.filter((name) => listed.has(name));
+  return providerNames.filter((name) => listed.has(name));
 }
 
 export class GraphSession {
@@ -46,6 +38,10 @@ export class GraphSession {
 
   /** @throws Error of the runtime when the provider or the model is refused. */
   static async open(model: Uint8Array, options: SessionOptions): Promise<GraphSession> {
+    // The package would drop an unknown provider with a warning and compute on the CPU under its name.
+    if (!bundledProviders().includes(options.provider)) {
+      throw new Error(`${options.provider} is not part of this platform's ONNX Runtime (it has ${bundledProviders().join(', ')})`);
+    }
     const session = await ort.InferenceSession.create(model, {
       executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
       ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
@@ -54,6 +50,8 @@ export class GraphSession {
       graphOptimizationLevel: 'all',
       enableMemPattern: options.shapesRepeat && options.provider !== 'dml',
       enableCpuMemArena: true,
+      // Threads that spin while they wait take the cores from everything else on the machine, other nodes included.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: options.verbosePlacement ? 0 : 3,
       ...(options.verbosePlacement ? { logVerbosityLevel: 1 } : {}),
     });

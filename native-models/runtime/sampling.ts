@@ -46,6 +46,7 @@ export function sampleToken(logits: Float32Array, options: SamplingOptions, rand
   let total = 0;
   for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - max);
   const logTotal = Math.log(total) + max;
+  if (!Number.isFinite(logTotal)) throw new Error('sampleToken: the logits are not finite; the weights are ruined, go back to an earlier checkpoint');
   if (options.temperature === 0) return { token: best, logprob: max - logTotal };
   const token = draw(logits, max, options, random, scratch);
   return { token, logprob: logits[token]! - logTotal };
@@ -71,13 +72,15 @@ function draw(logits: Float32Array, max: number, options: SamplingOptions, rando
   return last;
 }
 
-/** Zeroes what top-k and top-p leave out; returns the mass that is left. */
+/** Zeroes what top-k, then top-p of what that has left, leave out (the order of transformers and vLLM); returns the mass that is left. */
 function cut(scratch: Float64Array, count: number, total: number, { topK, topP }: SamplingOptions): number {
   const order = Array.from({ length: count }, (_, i) => i).sort((a, b) => scratch[b]! - scratch[a]! || a - b);
+  const candidates = topK > 0 ? Math.min(topK, count) : count;
+  const mass = candidates === count ? total : order.slice(0, candidates).reduce((sum, i) => sum + scratch[i]!, 0);
   let kept = 0;
   let rank = 0;
-  for (; rank < count; rank++) {
-    if ((topK > 0 && rank >= topK) || (rank > 0 && kept >= topP * total)) break;
+  for (; rank < candidates; rank++) {
+    if (rank > 0 && topP < 1 && kept >= topP * mass) break;
     kept += scratch[order[rank]!]!;
   }
   for (; rank < count; rank++) scratch[order[rank]!] = 0;

@@ -1,0 +1,82 @@
+/** The WebGPU path without a GPU: the real provider on SwiftShader, in a child process because drivers crash. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { relativeError } from '../../golden/ops/run-graph.ts';
+import { swiftShaderEnvironment } from './swiftshader.ts';
+import { policyNumbers, type ChildNumbers } from './webgpu-child.ts';
+
+const tolerance = 2e-5;
+/** Operators that only compute shapes; they may run on the CPU. */
+const shapeArithmetic = new Set(['Shape', 'Size', 'Gather', 'Concat', 'Slice', 'Unsqueeze', 'Squeeze', 'Cast', 'Range', 'ConstantOfShape']);
+
+interface Outcome {
+  numbers: ChildNumbers | null;
+  log: string;
+  end: string;
+}
+
+function runChild(): Promise<Outcome> {
+  const child = fork(fileURLToPath(new URL('webgpu-child.ts', import.meta.url)), [], {
+    env: swiftShaderEnvironment(),
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let [log, numbers]: [string, ChildNumbers | null] = ['', null];
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (log += text));
+  child.on('message', (message) => (numbers = message as ChildNumbers));
+  const timer = setTimeout(() => child.kill('SIGKILL'), 240_000);
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ numbers, log, end: signal ?? String(code) });
+    });
+  });
+}
+
+/** Nodes by provider, one map a session. With all on one provider the runtime prints their number only. */
+function placements(log: string): { provider: string; nodes: string[]; count: number }[][] {
+  const sessions: { provider: string; nodes: string[]; count: number }[][] = [];
+  for (const line of log.split('\n')) {
+    if (/\] Node placements\s*$/.test(line.trimEnd())) sessions.push([]);
+    const placed = /(?:All nodes|Node\(s\)) placed on \[(\w+)\]\. Number of nodes: (\d+)/.exec(line);
+    if (placed) sessions.at(-1)!.push({ provider: placed[1]!, nodes: [], count: Number(placed[2]) });
+    const node = /VerifyEachNodeIsAssignedToAnEp\]\s+(\w+) \(/.exec(line);
+    if (node) sessions.at(-1)?.at(-1)?.nodes.push(node[1]!);
+  }
+  return sessions;
+}
+
+test('gradient and decoding on WebGPU equal the CPU, and no arithmetic leaves the GPU', { timeout: 250_000 }, async () => {
+  const [{ numbers, log, end }, expected] = await Promise.all([runChild(), policyNumbers('cpu')]);
+  assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
+  assert.ok(Math.abs(numbers.loss - expected.loss) < tolerance * expected.loss);
+  assert.deepEqual(Object.keys(numbers.gradients), Object.keys(expected.gradients));
+  for (const [name, gradient] of Object.entries(expected.gradients)) {
+    const error = relativeError(numbers.gradients[name]!, gradient, 1e-9);
+    assert.ok(error < tolerance, `${name}: relative error ${error}`);
+  }
+  assert.equal(numbers.logits.length, 3, 'a prefill and two steps');
+  expected.logits.forEach((logits, i) => assert.ok(relativeError(numbers.logits[i]!, logits) < tolerance, `logits of step ${i}`));
+  assert.deepEqual(numbers.tokens, expected.tokens);
+  assert.ok(relativeError(numbers.logprobs, expected.logprobs) < tolerance);
+
+  const sessions = placements(log);
+  assert.equal(sessions.length, 2, 'a gradient and a decode session were placed');
+  for (const [i, name] of ['gradient', 'decode'].entries()) {
+    const gpu = sessions[i]!.find(({ provider }) => provider === 'WebGpuExecutionProvider');
+    assert.ok(gpu && gpu.count > 20, `${name}: nothing was placed on the GPU`);
+    for (const { provider, nodes, count } of sessions[i]!) {
+      if (provider === 'WebGpuExecutionProvider') continue;
+      assert.equal(nodes.length, count, `${name}: the placement of ${provider} could not be read`);
+      assert.deepEqual(nodes.filter((op) => !shapeArithmetic.has(op)), [], `${name}: nodes on ${provider}`);
+    }
+  }
+});
+
+test('the placement log is read as the runtime writes it', () => {
+  const line = (text: string): string => `2026-01-01 00:00:00.0 [V:onnxruntime:, session_state.cc:1380 VerifyEachNodeIsAssignedToAnEp] ${text}\n`;
+  const log = line('Node placements') + line(' Node(s) placed on [CPUExecutionProvider]. Number of nodes: 1') + line('  FusedMatMul (FusedMatMul_3)');
+  assert.deepEqual(placements(log), [[{ provider: 'CPUExecutionProvider', nodes: ['FusedMatMul'], count: 1 }]]);
+});
