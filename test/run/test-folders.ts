@@ -67,7 +67,8 @@ export async function runTestFolder(files: string[], options: FolderOptions): Pr
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) {
       result.passed = summary.counts.passed;
-      result.failed = summary.counts.failed + summary.counts.cancelled;
+      const { failed, cancelled } = summary.counts as { failed: number; cancelled: number };
+      result.failed = failed + cancelled;
       if (!summary.success && result.failed === 0) result.failed = 1;
     } else if (summary.duration_ms > slowFileMs) {
       process.stdout.write(`    ${relative(testRoot, summary.file)} ${(summary.duration_ms / 1000).toFixed(1)} s\n`);
