@@ -11,7 +11,8 @@ import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/pa
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { rotaryTable } from '../policy/rotary-table.ts';
 import { bucketRows, microBatch, type MicroBatch, type TrainRow } from './batch.ts';
-import { GraphSession, loweringFor, type ProviderName, type TensorView, type TensorViews } from './ort-session.ts';
+import { GraphSession, type TensorView, type TensorViews } from './ort-session.ts';
+import { loweringFor, type ProviderName } from './provider.ts';
 
 export interface PolicyRuntimeOptions {
   config: PolicyConfig;
