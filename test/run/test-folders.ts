@@ -66,9 +66,10 @@ export async function runTestFolder(files: string[], options: FolderOptions): Pr
   });
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) {
-      result.passed = summary.counts.passed;
-      const { failed, cancelled } = summary.counts as { failed: number; cancelled: number };
-      result.failed = failed + cancelled;
+      // Cancelled ones (timed out, or left pending) have failed as well.
+      const { tests, passed, skipped, todo } = summary.counts;
+      result.passed = passed;
+      result.failed = tests - passed - skipped - todo;
       if (!summary.success && result.failed === 0) result.failed = 1;
     } else if (summary.duration_ms > slowFileMs) {
       process.stdout.write(`    ${relative(testRoot, summary.file)} ${(summary.duration_ms / 1000).toFixed(1)} s\n`);
