@@ -145,7 +145,7 @@ test('compute processes are forked by main and spoken to directly', async () => 
   assert.deepEqual(forceKilled, [4711]);
   compute.exit(1);
   await until(() => exits.length === 1, 'the exit was reported');
-  assert.deepEqual(exits, [{ code: 1, signal: 'SIGKILL' }]);
+  assert.deepEqual([...exits], [{ code: 1, signal: 'SIGKILL' }]);
   channel!.post('after the end');
   channel!.onExit((info) => exits.push(info));
   assert.equal(exits.length, 2);
