@@ -19,7 +19,8 @@ export function backward(b: GraphBuilder, loss: Value, parameters: readonly Valu
   for (const node of [...b.nodes].reverse()) {
     const outputGrads = node.outputs.map((output) => grads.get(output) ?? null);
     const dy = outputGrads[0];
-    if (outputGrads.slice(1).some((grad) => grad !== null)) throw new Error(`backward: only the first output of ${node.op} has a gradient`);
+    if (outputGrads.slice(1).some((grad) => grad !== null))
+      throw new Error(`backward: only the first output of ${node.op} has a gradient`);
     if (!dy || !node.outputs.some((output) => needed.has(output))) continue;
     const inputGrads = (gradientTable[node.op] as AnyGradient)(b, node, dy);
     node.inputs.forEach((value, i) => {

@@ -15,8 +15,15 @@ function unbroadcast(b: GraphBuilder, grad: Value, x: Value): Value {
   if (sameShape(grad.shape, x.shape)) return grad;
   const added = grad.shape.length - x.shape.length;
   const axes = broadcastAxes(x.shape, grad.shape);
-  const leading = b.reduceSum(grad, axes.filter((axis) => axis < added));
-  return b.reduceSum(leading, axes.filter((axis) => axis >= added).map((axis) => axis - added), true);
+  const leading = b.reduceSum(
+    grad,
+    axes.filter((axis) => axis < added),
+  );
+  return b.reduceSum(
+    leading,
+    axes.filter((axis) => axis >= added).map((axis) => axis - added),
+    true,
+  );
 }
 
 function pair(
@@ -51,10 +58,14 @@ function matmulGradient(b: GraphBuilder, node: NodeOf<'matmul'>, dy: Value): Val
     // One weight for all leading axes: [..,M,K] -> [rows,K], so that its gradient is one product.
     const rowsA = b.reshape(upright(a), ['rows', w.shape[transB ? 1 : 0]!]);
     const rowsDy = b.reshape(dy, ['rows', dy.shape.at(-1)!]);
-    const dw = transB ? b.matmul(rowsDy, rowsA, { transA: true, alpha }) : b.matmul(rowsA, rowsDy, { transA: true, alpha });
+    const dw = transB
+      ? b.matmul(rowsDy, rowsA, { transA: true, alpha })
+      : b.matmul(rowsA, rowsDy, { transA: true, alpha });
     return [da, dw];
   }
-  const dw = transB ? b.matmul(dy, a, { transA: true, transB: transA, alpha }) : b.matmul(a, dy, { transA: !transA, alpha });
+  const dw = transB
+    ? b.matmul(dy, a, { transA: true, transB: transA, alpha })
+    : b.matmul(a, dy, { transA: !transA, alpha });
   return [da, dw];
 }
 
@@ -118,7 +129,12 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
     return [b.expandLike(b.reshape(dy, kept), x)];
   },
   reshape: (b, node, dy) => [b.reshape(dy, node.inputs[0]!.shape)],
-  transpose: (b, node, dy) => [b.transpose(dy, node.attrs.perm.map((_, axis) => node.attrs.perm.indexOf(axis)))],
+  transpose: (b, node, dy) => [
+    b.transpose(
+      dy,
+      node.attrs.perm.map((_, axis) => node.attrs.perm.indexOf(axis)),
+    ),
+  ],
   expandLike: (b, node, dy) => [unbroadcast(b, dy, node.inputs[0]!), null],
   gather: (b, node, dy) => {
     const [table, ids] = [node.inputs[0]!, node.inputs[1]!];

@@ -28,13 +28,21 @@ class Emitter {
     return name;
   }
   int64(...values: number[]): string {
-    return this.constant(`%i64_${values.join('_')}`, { dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values.map(BigInt)) });
+    return this.constant(`%i64_${values.join('_')}`, {
+      dtype: 'int64',
+      dims: [values.length],
+      data: BigInt64Array.from(values.map(BigInt)),
+    });
   }
   float(value: number): string {
     return this.constant(`%f32_${value}`, { dtype: 'float32', dims: [], data: Float32Array.of(value) });
   }
   iota(count: number): string {
-    return this.constant(`%iota_${count}`, { dtype: 'int32', dims: [count], data: Int32Array.from({ length: count }, (_, i) => i) });
+    return this.constant(`%iota_${count}`, {
+      dtype: 'int32',
+      dims: [count],
+      data: Int32Array.from({ length: count }, (_, i) => i),
+    });
   }
   private constant(name: string, tensor: Omit<OnnxTensor, 'name'>): string {
     const known = this.constants.get(name);
@@ -91,7 +99,13 @@ const common: LoweringTable = {
     }
   },
   reduceSum: (e, node, { inputs, outputs }) => {
-    e.emit('ReduceSum', [inputs[0]!, e.int64(...node.attrs.axes)], { keepdims: { int: Number(node.attrs.keepDims) } }, '', outputs[0]);
+    e.emit(
+      'ReduceSum',
+      [inputs[0]!, e.int64(...node.attrs.axes)],
+      { keepdims: { int: Number(node.attrs.keepDims) } },
+      '',
+      outputs[0],
+    );
   },
   reshape: (e, node, { inputs, outputs }) => {
     const target = reshapeTarget(node.inputs[0]!.shape, node.attrs.shape);
@@ -152,8 +166,12 @@ const webgpuRows: Partial<LoweringTable> = {
       e.emit('Gemm', inputs, attributes, '', outputs[0]);
       return;
     }
-    const left = transA ? e.emit('Transpose', [inputs[0]!], { perm: { ints: swapLastTwo(a.shape.length) } }) : inputs[0]!;
-    const right = transB ? e.emit('Transpose', [inputs[1]!], { perm: { ints: swapLastTwo(b.shape.length) } }) : inputs[1]!;
+    const left = transA
+      ? e.emit('Transpose', [inputs[0]!], { perm: { ints: swapLastTwo(a.shape.length) } })
+      : inputs[0]!;
+    const right = transB
+      ? e.emit('Transpose', [inputs[1]!], { perm: { ints: swapLastTwo(b.shape.length) } })
+      : inputs[1]!;
     if (alpha === 1) e.emit('MatMul', [left, right], {}, '', outputs[0]);
     else e.emit('Mul', [e.emit('MatMul', [left, right]), e.float(alpha)], {}, '', outputs[0]);
   },
@@ -193,7 +211,7 @@ export function lowerGraph(b: GraphBuilder, lowering: Lowering, name = 'waggle')
   const nameOf = (value: Value): string => aliases.get(value) ?? value.name;
   for (const node of live) {
     const names = { inputs: node.inputs.map(nameOf), outputs: node.outputs.map(nameOf) };
-    (tables[lowering][node.op] as Lower<OpName>)(e, node as NodeOf<OpName>, names);
+    (tables[lowering][node.op] as Lower<OpName>)(e, node, names);
   }
   for (const output of b.outputs) {
     if (nameOf(output.value) !== output.name) e.emit('Identity', [nameOf(output.value)], {}, '', output.name);
@@ -207,7 +225,11 @@ export function lowerGraph(b: GraphBuilder, lowering: Lowering, name = 'waggle')
     nodes: e.nodes,
     initializers: [...constants, ...e.initializers],
     inputs: b.inputs,
-    outputs: b.outputs.map(({ name: outputName, value }) => ({ name: outputName, dtype: value.dtype, shape: value.shape })),
+    outputs: b.outputs.map(({ name: outputName, value }) => ({
+      name: outputName,
+      dtype: value.dtype,
+      shape: value.shape,
+    })),
   });
 }
 

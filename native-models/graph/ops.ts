@@ -4,7 +4,7 @@
  */
 import { broadcastShapes, formatShape, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
 
-type NoAttrs = Record<never, never>;
+type NoAttrs = Record<string, never>;
 
 /** Attributes by operator. The keys are the list of all operators. */
 export interface OpAttrs {
@@ -82,14 +82,23 @@ type Infer<K extends OpName> = (inputs: readonly Value[], attrs: OpAttrs[K]) => 
 
 function input(op: string, inputs: readonly Value[], index: number, dtype: DType): Value {
   const value = inputs[index];
-  if (!value) throw new ShapeError(op, `input ${index} is missing`, inputs.map((v) => v.shape));
-  if (value.dtype !== dtype) throw new ShapeError(op, `input ${index} must be ${dtype}, is ${value.dtype}`, [value.shape]);
+  if (!value)
+    throw new ShapeError(
+      op,
+      `input ${index} is missing`,
+      inputs.map((v) => v.shape),
+    );
+  if (value.dtype !== dtype)
+    throw new ShapeError(op, `input ${index} must be ${dtype}, is ${value.dtype}`, [value.shape]);
   return value;
 }
 
 function binary(op: OpName): (inputs: readonly Value[]) => ValueType[] {
   return (inputs) => [
-    { dtype: 'float32', shape: broadcastShapes(op, input(op, inputs, 0, 'float32').shape, input(op, inputs, 1, 'float32').shape) },
+    {
+      dtype: 'float32',
+      shape: broadcastShapes(op, input(op, inputs, 0, 'float32').shape, input(op, inputs, 1, 'float32').shape),
+    },
   ];
 }
 
@@ -140,7 +149,9 @@ function reshapeShape(inputs: readonly Value[], attrs: OpAttrs['reshape']): Valu
   const from = inputs[0]!;
   reshapeTarget(from.shape, attrs.shape);
   const count = (shape: Shape): number | null =>
-    shape.every((dim) => typeof dim === 'number') ? shape.reduce<number>((product, dim) => product * (dim as number), 1) : null;
+    shape.every((dim) => typeof dim === 'number')
+      ? shape.reduce<number>((product, dim) => product * (dim), 1)
+      : null;
   const [before, after] = [count(from.shape), count(attrs.shape)];
   if (before !== null && after !== null && before !== after) {
     throw new ShapeError('reshape', 'number of elements differs', [from.shape, attrs.shape]);
@@ -177,7 +188,11 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
   sigmoid: unary('sigmoid'),
   greater: binary('greater'),
   where: (inputs) => {
-    const ab = broadcastShapes('where', input('where', inputs, 1, 'float32').shape, input('where', inputs, 2, 'float32').shape);
+    const ab = broadcastShapes(
+      'where',
+      input('where', inputs, 1, 'float32').shape,
+      input('where', inputs, 2, 'float32').shape,
+    );
     return [{ dtype: 'float32', shape: broadcastShapes('where', input('where', inputs, 0, 'float32').shape, ab) }];
   },
   stopGradient: unary('stopGradient'),
@@ -194,7 +209,8 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
   expandLike: (inputs) => {
     const target = inputs[1]!.shape;
     const shape = broadcastShapes('expandLike', input('expandLike', inputs, 0, 'float32').shape, target);
-    if (formatShape(shape) !== formatShape(target)) throw new ShapeError('expandLike', 'target is smaller', [inputs[0]!.shape, target]);
+    if (formatShape(shape) !== formatShape(target))
+      throw new ShapeError('expandLike', 'target is smaller', [inputs[0]!.shape, target]);
     return [{ dtype: 'float32', shape }];
   },
   gather: (inputs) => {
@@ -207,7 +223,8 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
   selectLast: (inputs) => {
     const x = input('selectLast', inputs, 0, 'float32').shape;
     const ids = input('selectLast', inputs, 1, 'int32').shape;
-    if (formatShape(x.slice(0, -1)) !== formatShape(ids)) throw new ShapeError('selectLast', 'ids do not match', [x, ids]);
+    if (formatShape(x.slice(0, -1)) !== formatShape(ids))
+      throw new ShapeError('selectLast', 'ids do not match', [x, ids]);
     return [{ dtype: 'float32', shape: ids }];
   },
   softmax: unary('softmax'),
@@ -215,7 +232,8 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
   rmsNorm: (inputs) => {
     const x = input('rmsNorm', inputs, 0, 'float32').shape;
     const weight = input('rmsNorm', inputs, 1, 'float32').shape;
-    if (weight.length !== 1 || weight[0] !== x.at(-1)) throw new ShapeError('rmsNorm', 'weight must be [D]', [x, weight]);
+    if (weight.length !== 1 || weight[0] !== x.at(-1))
+      throw new ShapeError('rmsNorm', 'weight must be [D]', [x, weight]);
     return [
       { dtype: 'float32', shape: x },
       { dtype: 'float32', shape: [...x.slice(0, -1), 1] },

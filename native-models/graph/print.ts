@@ -10,7 +10,9 @@ export function printGraph(b: GraphBuilder): string {
   const lines = b.inputs.map((value) => `input ${typed(value)}`);
   for (const node of liveNodes(b)) {
     const attrs = Object.keys(node.attrs).length > 0 ? ` ${JSON.stringify(node.attrs)}` : '';
-    lines.push(`${node.outputs.map(typed).join(', ')} = ${node.op}(${node.inputs.map((v) => v.name).join(', ')})${attrs}`);
+    lines.push(
+      `${node.outputs.map(typed).join(', ')} = ${node.op}(${node.inputs.map((v) => v.name).join(', ')})${attrs}`,
+    );
   }
   return [...lines, `outputs ${b.outputs.map(({ name, value }) => `${name} = ${value.name}`).join(', ')}`].join('\n');
 }

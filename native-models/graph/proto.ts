@@ -115,7 +115,8 @@ function writeNode(w: MessageWriter, node: OnnxNode, index: number): void {
   for (const name of node.outputs) w.text(2, name);
   w.text(3, `${node.opType}_${index}`);
   w.text(4, node.opType);
-  for (const [name, attribute] of Object.entries(node.attributes)) w.message(5, (a) => writeAttribute(a, name, attribute));
+  for (const [name, attribute] of Object.entries(node.attributes))
+    w.message(5, (a) => writeAttribute(a, name, attribute));
   w.text(7, node.domain);
 }
 

@@ -24,7 +24,12 @@ export function decoder(b: GraphBuilder, config: PolicyConfig, weights: Weights,
   for (let i = 0; i < config.layers; i++) {
     const w = (name: string): Value => weights(`model.layers.${i}.${name}.weight`);
     const h = b.rmsNorm(x, w('input_layernorm'), config.rmsNormEpsilon);
-    const mixed = attend(i, linear(b, h, w('self_attn.q_proj')), linear(b, h, w('self_attn.k_proj')), linear(b, h, w('self_attn.v_proj')));
+    const mixed = attend(
+      i,
+      linear(b, h, w('self_attn.q_proj')),
+      linear(b, h, w('self_attn.k_proj')),
+      linear(b, h, w('self_attn.v_proj')),
+    );
     x = b.add(x, linear(b, mixed, w('self_attn.o_proj')));
     const m = b.rmsNorm(x, w('post_attention_layernorm'), config.rmsNormEpsilon);
     const gated = b.mul(b.silu(linear(b, m, w('mlp.gate_proj'))), linear(b, m, w('mlp.up_proj')));

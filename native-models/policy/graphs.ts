@@ -105,7 +105,11 @@ export function decodeGraph(config: PolicyConfig): GraphBuilder {
   const hidden = decoder(b, config, weights, tokens, (i, q, k, v) => {
     const past = [b.input(`pastKey.${i}`, 'float32', cache), b.input(`pastValue.${i}`, 'float32', cache)];
     const attrs = { heads: config.heads, kvHeads: config.kvHeads, scale: 1 / Math.sqrt(config.headDim) };
-    const [out, key, value] = b.cachedAttention([q, k, v, ...past, lastIndex, longest, cos, sin], attrs) as [Value, Value, Value];
+    const [out, key, value] = b.cachedAttention([q, k, v, ...past, lastIndex, longest, cos, sin], attrs) as [
+      Value,
+      Value,
+      Value,
+    ];
     presents.push([`presentKey.${i}`, key], [`presentValue.${i}`, value]);
     return out;
   });

@@ -30,7 +30,15 @@ export interface PolicyToSave {
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 const ANOTHER = 'Choose another model folder (--policy-directory), or leave it empty for the bundled policy.';
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'merges.txt', 'chat_template.jinja'];
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'chat_template.jinja',
+];
 const FLOAT_DTYPES = new Set(['F32', 'F16', 'BF16']);
 const LARGEST_HALF = 65_504;
 
@@ -53,11 +61,15 @@ export async function loadPolicyFolder(directory: string): Promise<LoadedPolicy>
 }
 
 /** The same without the tokenizer. @throws PolicyError */
-export async function loadPolicyWeights(directory: string): Promise<{ config: PolicyConfig; weights: Float32Array; eosTokenIds: readonly number[] }> {
+export async function loadPolicyWeights(
+  directory: string,
+): Promise<{ config: PolicyConfig; weights: Float32Array; eosTokenIds: readonly number[] }> {
   const raw = await readConfig(join(directory, 'config.json'));
   const config = parsePolicyConfig(raw);
   const eos = (raw as { eos_token_id: unknown }).eos_token_id;
-  const eosTokenIds = (Array.isArray(eos) ? (eos as unknown[]) : [eos]).filter((id): id is number => typeof id === 'number');
+  const eosTokenIds = (Array.isArray(eos) ? (eos as unknown[]) : [eos]).filter(
+    (id): id is number => typeof id === 'number',
+  );
   return { config, weights: await readWeights(directory, config), eosTokenIds };
 }
 
@@ -65,16 +77,27 @@ async function readConfig(path: string): Promise<unknown> {
   let text: string;
   try {
     const { size } = await stat(path);
-    if (size > MAX_CONFIG_BYTES) throw new PolicyError('policyInvalid', `${path} is ${size} bytes long, which no config.json is`, ANOTHER);
+    if (size > MAX_CONFIG_BYTES)
+      throw new PolicyError('policyInvalid', `${path} is ${size} bytes long, which no config.json is`, ANOTHER);
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if (cause instanceof PolicyError) throw cause;
-    throw new PolicyError('policyMissing', `${path} cannot be read: ${String(cause)}`, 'Name a folder that holds config.json, model.safetensors and tokenizer.json.', { cause });
+    throw new PolicyError(
+      'policyMissing',
+      `${path} cannot be read: ${String(cause)}`,
+      'Name a folder that holds config.json, model.safetensors and tokenizer.json.',
+      { cause },
+    );
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new PolicyError('policyInvalid', `${path} is not JSON`, 'Copy config.json again from where the model came from.', { cause });
+    throw new PolicyError(
+      'policyInvalid',
+      `${path} is not JSON`,
+      'Copy config.json again from where the model came from.',
+      { cause },
+    );
   }
 }
 
@@ -89,7 +112,12 @@ async function readWeights(directory: string, config: PolicyConfig): Promise<Flo
     return weights;
   } catch (cause) {
     if (cause instanceof SafetensorsError && cause.code === 'missingFile' && (await isSharded(directory))) {
-      throw new PolicyError('policyUnsupported', `${directory} holds its weights in several files, which is not supported yet`, 'Save the model as one model.safetensors (save_pretrained with a large max_shard_size).', { cause });
+      throw new PolicyError(
+        'policyUnsupported',
+        `${directory} holds its weights in several files, which is not supported yet`,
+        'Save the model as one model.safetensors (save_pretrained with a large max_shard_size).',
+        { cause },
+      );
     }
     throw asPolicyError(cause);
   } finally {
@@ -106,7 +134,11 @@ function slotsIn(file: SafetensorsFile, config: PolicyConfig): ParameterSlot[] {
   const expected = new Map<string, string>();
   // Sizes are read off the file first: a hostile config.json must not make us list or add up what is not there.
   if (config.layers * 9 > file.entries.size) {
-    throw new PolicyError('policyInvalid', `config.json names ${config.layers} layers, ${file.file} has only ${file.entries.size} tensors`, ANOTHER);
+    throw new PolicyError(
+      'policyInvalid',
+      `config.json names ${config.layers} layers, ${file.file} has only ${file.entries.size} tensors`,
+      ANOTHER,
+    );
   }
   const slots = parameterSlots(config);
   for (const { name, shape } of slots) expected.set(name, `[${shape.join(', ')}]`);
@@ -115,15 +147,27 @@ function slotsIn(file: SafetensorsFile, config: PolicyConfig): ParameterSlot[] {
     if (!entry) throw new PolicyError('policyInvalid', `${file.file} lacks the tensor ${name}`, ANOTHER);
     const found = `[${entry.shape.join(', ')}]`;
     if (found !== shape) {
-      throw new PolicyError('policyInvalid', `${file.file}: ${name} is ${found}, by config.json it must be ${shape}`, 'Use config.json and model.safetensors of the same model.');
+      throw new PolicyError(
+        'policyInvalid',
+        `${file.file}: ${name} is ${found}, by config.json it must be ${shape}`,
+        'Use config.json and model.safetensors of the same model.',
+      );
     }
     if (!FLOAT_DTYPES.has(entry.dtype)) {
-      throw new PolicyError('policyUnsupported', `${file.file}: ${name} is stored as ${entry.dtype.slice(0, 20)}`, 'Convert the model to F32, F16 or BF16 first.');
+      throw new PolicyError(
+        'policyUnsupported',
+        `${file.file}: ${name} is stored as ${entry.dtype.slice(0, 20)}`,
+        'Convert the model to F32, F16 or BF16 first.',
+      );
     }
   }
   for (const name of file.entries.keys()) {
     if (!expected.has(name) && !mayBeIgnored(name, config)) {
-      throw new PolicyError('policyUnsupported', `${file.file} has a tensor this engine would leave out: ${JSON.stringify(name.slice(0, 120))}`, ANOTHER);
+      throw new PolicyError(
+        'policyUnsupported',
+        `${file.file} has a tensor this engine would leave out: ${JSON.stringify(name.slice(0, 120))}`,
+        ANOTHER,
+      );
     }
   }
   return slots;
@@ -166,13 +210,16 @@ export async function savePolicyFolder(directory: string, policy: PolicyToSave):
 
 function tensorsOf({ config, weights, dtype }: PolicyToSave): Parameters<typeof writeSafetensors>[1] {
   const slots = parameterSlots(config);
-  if (weights.length !== parameterCount(slots)) throw new Error(`savePolicyFolder: ${weights.length} weights, the config needs ${parameterCount(slots)}`);
+  if (weights.length !== parameterCount(slots))
+    throw new Error(`savePolicyFolder: ${weights.length} weights, the config needs ${parameterCount(slots)}`);
   return Object.fromEntries(
     slots.map(({ name, shape, offset, length }) => {
       const data = weights.subarray(offset, offset + length);
       const bad = data.find((x) => !Number.isFinite(x) || (dtype === 'float16' && Math.abs(x) > LARGEST_HALF));
       if (bad !== undefined) {
-        const fix = Number.isFinite(bad) ? 'Save it as float32.' : 'Go back to an earlier checkpoint: the run has diverged.';
+        const fix = Number.isFinite(bad)
+          ? 'Save it as float32.'
+          : 'Go back to an earlier checkpoint: the run has diverged.';
         throw new PolicyError('policyInvalid', `${name} holds ${bad}, which cannot be saved as ${dtype}`, fix);
       }
       return [name, { dtype: dtype === 'float16' ? ('F16' as const) : ('F32' as const), shape, data }];
@@ -183,7 +230,12 @@ function tensorsOf({ config, weights, dtype }: PolicyToSave): Parameters<typeof 
 async function copyTokenizer(from: string, to: string): Promise<string[]> {
   const present = new Set(
     await readdir(from).catch((cause: unknown) => {
-      throw new PolicyError('policyMissing', `${from} cannot be read: ${String(cause)}`, 'Check that the folder of the policy is still there.', { cause });
+      throw new PolicyError(
+        'policyMissing',
+        `${from} cannot be read: ${String(cause)}`,
+        'Check that the folder of the policy is still there.',
+        { cause },
+      );
     }),
   );
   const files = TOKENIZER_FILES.filter((name) => present.has(name));

@@ -37,7 +37,11 @@ const USE_ANOTHER = 'Choose another model folder (--policy-directory), or leave 
 function number(raw: Record<string, unknown>, key: string, min: number, max: number, fallback?: number): number {
   const value = raw[key] ?? fallback;
   if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max) {
-    throw new PolicyError('policyInvalid', `config.json: ${key} must be a number from ${min} to ${max}, it is ${JSON.stringify(value)}`, USE_ANOTHER);
+    throw new PolicyError(
+      'policyInvalid',
+      `config.json: ${key} must be a number from ${min} to ${max}, it is ${JSON.stringify(value)}`,
+      USE_ANOTHER,
+    );
   }
   return value;
 }
@@ -78,7 +82,8 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
   const heads = integer(raw, 'num_attention_heads', 1, 256);
   const kvHeads = integer(raw, 'num_key_value_heads', 1, 256, heads);
   const headDim = integer(raw, 'head_dim', 8, 512, hiddenSize / heads);
-  if (heads % kvHeads !== 0) refuse(`num_attention_heads ${heads} that is no multiple of num_key_value_heads ${kvHeads}`);
+  if (heads % kvHeads !== 0)
+    refuse(`num_attention_heads ${heads} that is no multiple of num_key_value_heads ${kvHeads}`);
   // com.microsoft GroupQueryAttention rotates heads of such sizes only.
   if (headDim % 16 !== 0) refuse(`head_dim ${headDim} that is no multiple of 16`);
   const eos = Array.isArray(raw.eos_token_id) ? (raw.eos_token_id[0] as unknown) : raw.eos_token_id;

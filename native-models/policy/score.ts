@@ -21,18 +21,38 @@ export interface FolderScore {
 }
 
 /** @throws PolicyError when the folder cannot be used, or prompt and completion do not fit. */
-export async function scoreFolder(directory: string, prompt: string, completion: string, options: ScoreOptions = {}): Promise<FolderScore> {
+export async function scoreFolder(
+  directory: string,
+  prompt: string,
+  completion: string,
+  options: ScoreOptions = {},
+): Promise<FolderScore> {
   const { config, weights, tokenizer } = await loadPolicyFolder(directory);
   const promptTokenIds = tokenizer.encode(prompt);
   const tokenIds = [...tokenizer.encode(completion), ...(options.ended ? [config.eosTokenId] : [])];
   const length = promptTokenIds.length + tokenIds.length;
-  if (promptTokenIds.length === 0) throw new PolicyError('policyInvalid', 'The prompt has no tokens', 'Give a prompt of at least one token.');
+  if (promptTokenIds.length === 0)
+    throw new PolicyError('policyInvalid', 'The prompt has no tokens', 'Give a prompt of at least one token.');
   if (length > config.contextTokens) {
-    throw new PolicyError('policyInvalid', `Prompt and completion have ${length} tokens, the policy's context is ${config.contextTokens}`, 'Shorten the text.');
+    throw new PolicyError(
+      'policyInvalid',
+      `Prompt and completion have ${length} tokens, the policy's context is ${config.contextTokens}`,
+      'Shorten the text.',
+    );
   }
-  const policy = new PolicyRuntime({ config, weights, provider: 'cpu', threads: options.threads ?? 0, padId: tokenizer.padId ?? config.eosTokenId });
+  const policy = new PolicyRuntime({
+    config,
+    weights,
+    provider: 'cpu',
+    threads: options.threads ?? 0,
+    padId: tokenizer.padId ?? config.eosTokenId,
+  });
   try {
-    const [logprobs] = await policy.score([{ tokens: [...promptTokenIds, ...tokenIds], promptLength: promptTokenIds.length }], length, () => undefined);
+    const [logprobs] = await policy.score(
+      [{ tokens: [...promptTokenIds, ...tokenIds], promptLength: promptTokenIds.length }],
+      length,
+      () => undefined,
+    );
     return { promptTokenIds, tokenIds, logprobs: logprobs! };
   } finally {
     await policy.close();

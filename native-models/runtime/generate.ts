@@ -46,7 +46,10 @@ export async function generate(
   const longestPrompt = Math.max(...prompts.map((prompt) => prompt.length));
   if (prompts.some((prompt) => prompt.length === 0)) throw new Error('generate: a prompt has no tokens');
   const limit = Math.min(options.maxNewTokens, config.contextTokens - longestPrompt);
-  if (limit < 1) throw new Error(`generate: a prompt of ${longestPrompt} tokens leaves no room in a context of ${config.contextTokens}`);
+  if (limit < 1)
+    throw new Error(
+      `generate: a prompt of ${longestPrompt} tokens leaves no room in a context of ${config.contextTokens}`,
+    );
   const capacity = Math.ceil((longestPrompt + limit) / CACHE_STEP) * CACHE_STEP;
 
   await checkpoint();
@@ -96,7 +99,11 @@ export async function generate(
   );
 }
 
-async function prefill(policy: PolicyRuntime, prompts: readonly (readonly number[])[], cache: KeyValueCache): Promise<Float32Array[]> {
+async function prefill(
+  policy: PolicyRuntime,
+  prompts: readonly (readonly number[])[],
+  cache: KeyValueCache,
+): Promise<Float32Array[]> {
   const [count, length] = [prompts.length, Math.max(...prompts.map((prompt) => prompt.length))];
   const tokens = new Int32Array(count * length).fill(policy.padId);
   const selector = new Float32Array(count * length);
@@ -163,7 +170,10 @@ class KeyValueCache {
     const present: TensorViews = {};
     for (let layer = 0; layer < this.layers; layer++) {
       for (const [i, kind] of ['Key', 'Value'].entries()) {
-        const view: TensorView = { data: this.buffers[layer * 2 + i]!.subarray(0, rows * this.rowLength), dims: [rows, ...this.dims] };
+        const view: TensorView = {
+          data: this.buffers[layer * 2 + i]!.subarray(0, rows * this.rowLength),
+          dims: [rows, ...this.dims],
+        };
         past[`past${kind}.${layer}`] = view;
         present[`present${kind}.${layer}`] = view;
       }

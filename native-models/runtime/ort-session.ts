@@ -7,7 +7,6 @@
 import * as ort from 'onnxruntime-node';
 import { providerNames, type ProviderName } from './provider.ts';
 
-
 export interface TensorView {
   data: Float32Array | Int32Array | BigInt64Array;
   dims: readonly number[];
@@ -40,7 +39,9 @@ export class GraphSession {
   static async open(model: Uint8Array, options: SessionOptions): Promise<GraphSession> {
     // The package would drop an unknown provider with a warning and compute on the CPU under its name.
     if (!bundledProviders().includes(options.provider)) {
-      throw new Error(`${options.provider} is not part of this platform's ONNX Runtime (it has ${bundledProviders().join(', ')})`);
+      throw new Error(
+        `${options.provider} is not part of this platform's ONNX Runtime (it has ${bundledProviders().join(', ')})`,
+      );
     }
     const session = await ort.InferenceSession.create(model, {
       executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
@@ -66,7 +67,11 @@ export class GraphSession {
    * Runs once. Results named in `into` are written to those arrays; the others are allocated by the runtime.
    * @returns every output by name
    */
-  async run(feeds: TensorViews, into: TensorViews = {}, wanted: readonly string[] = this.session.outputNames): Promise<Record<string, TensorView>> {
+  async run(
+    feeds: TensorViews,
+    into: TensorViews = {},
+    wanted: readonly string[] = this.session.outputNames,
+  ): Promise<Record<string, TensorView>> {
     const fetches: Record<string, ort.Tensor | null> = {};
     const shared = new Map<TensorView, ort.Tensor>();
     const tensor = (view: TensorView): ort.Tensor => {
@@ -78,8 +83,10 @@ export class GraphSession {
     };
     for (const name of wanted) fetches[name] = into[name] ? tensor(into[name]) : null;
     const fed = Object.fromEntries(Object.entries(feeds).map(([name, view]) => [name, tensor(view)]));
-    const results = await this.session.run(fed, fetches as ort.InferenceSession.OnnxValueMapType);
-    return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, { data: value.data as Float32Array, dims: value.dims }]));
+    const results = await this.session.run(fed, fetches);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, value]) => [name, { data: value.data as Float32Array, dims: value.dims }]),
+    );
   }
 
   async close(): Promise<void> {

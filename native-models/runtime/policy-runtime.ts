@@ -5,7 +5,14 @@
  * Sessions are made on first use. Weights are fed at each run as views of one flat array, so an update is seen by all.
  */
 import { lowerGraph } from '../graph/lower.ts';
-import { adamWStep, clipFactor, createAdamWState, globalNorm, type AdamWOptions, type AdamWState } from '../optim/adamw.ts';
+import {
+  adamWStep,
+  clipFactor,
+  createAdamWState,
+  globalNorm,
+  type AdamWOptions,
+  type AdamWState,
+} from '../optim/adamw.ts';
 import { decodeGraph, gradientGraph, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
 import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
@@ -60,7 +67,8 @@ export class PolicyRuntime {
     this.padId = options.padId;
     this.slots = parameterSlots(options.config);
     const count = parameterCount(this.slots);
-    if (options.weights.length !== count) throw new Error(`${options.weights.length} weights given, the config needs ${count}`);
+    if (options.weights.length !== count)
+      throw new Error(`${options.weights.length} weights given, the config needs ${count}`);
     this.weights = options.weights;
     this.optimizer = createAdamWState(count);
     this.gradient = new Float32Array(count);
@@ -86,13 +94,24 @@ export class PolicyRuntime {
    * Adds the gradient of `rows` under an objective to what has been accumulated since the last update.
    * @param maxTokens padded tokens of one micro-batch
    */
-  async accumulate(objective: string, rows: readonly TrainRow[], maxTokens: number, checkpoint: Checkpoint): Promise<GradientSum> {
+  async accumulate(
+    objective: string,
+    rows: readonly TrainRow[],
+    maxTokens: number,
+    checkpoint: Checkpoint,
+  ): Promise<GradientSum> {
     const session = this.sessions.get(`gradient:${objective}`);
     if (!session) throw new Error(`objective ${objective} is not defined`);
     const sum: GradientSum = { loss: 0, metrics: {}, tokens: 0 };
-    for (const bucket of bucketRows(rows.map((row) => row.tokens.length), maxTokens)) {
+    for (const bucket of bucketRows(
+      rows.map((row) => row.tokens.length),
+      maxTokens,
+    )) {
       await checkpoint();
-      const batch = microBatch(bucket.map((i) => rows[i]!), this.padId);
+      const batch = microBatch(
+        bucket.map((i) => rows[i]!),
+        this.padId,
+      );
       const first = this.gradientRows === 0;
       const target = first ? this.gradient : (this.partial ??= new Float32Array(this.gradient.length));
       const results = await session.run(this.batchFeeds(batch), this.viewsOf(target, 'grad:'));
@@ -126,22 +145,38 @@ export class PolicyRuntime {
 
   /** Gradient of the last accumulation by weight name: views, valid until the next one. */
   gradients(): Record<string, Float32Array> {
-    return Object.fromEntries(this.slots.map((slot) => [slot.name, this.gradient.subarray(slot.offset, slot.offset + slot.length)]));
+    return Object.fromEntries(
+      this.slots.map((slot) => [slot.name, this.gradient.subarray(slot.offset, slot.offset + slot.length)]),
+    );
   }
 
   /** Natural log-probs of each row's completion tokens. */
-  async score(rows: readonly { tokens: readonly number[]; promptLength: number }[], maxTokens: number, checkpoint: Checkpoint): Promise<number[][]> {
-    const session = await this.session('score', () => lowerGraph(scoreGraph(this.config), loweringFor(this.provider), 'score'));
+  async score(
+    rows: readonly { tokens: readonly number[]; promptLength: number }[],
+    maxTokens: number,
+    checkpoint: Checkpoint,
+  ): Promise<number[][]> {
+    const session = await this.session('score', () =>
+      lowerGraph(scoreGraph(this.config), loweringFor(this.provider), 'score'),
+    );
     const result: number[][] = rows.map(() => []);
     const trainRows = rows.map((row): TrainRow => ({ ...row, advantage: 0, rowWeight: 0, behaviorLogprobs: null }));
-    for (const bucket of bucketRows(rows.map((row) => row.tokens.length), maxTokens)) {
+    for (const bucket of bucketRows(
+      rows.map((row) => row.tokens.length),
+      maxTokens,
+    )) {
       await checkpoint();
-      const batch = microBatch(bucket.map((i) => trainRows[i]!), this.padId);
+      const batch = microBatch(
+        bucket.map((i) => trainRows[i]!),
+        this.padId,
+      );
       const { logprobs } = await session.run(this.sequenceFeeds(batch));
       bucket.forEach((index, r) => {
         const { tokens, promptLength } = rows[index]!;
         const start = r * batch.length + Math.max(0, promptLength - 1);
-        result[index] = Array.from((logprobs!.data as Float32Array).subarray(start, r * batch.length + tokens.length - 1));
+        result[index] = Array.from(
+          (logprobs!.data as Float32Array).subarray(start, r * batch.length + tokens.length - 1),
+        );
       });
     }
     return result;
@@ -149,7 +184,9 @@ export class PolicyRuntime {
 
   /** The decode session with its fixed feeds, for generate.ts. */
   async decoder(): Promise<{ session: GraphSession; feeds: TensorViews }> {
-    const session = await this.session('decode', () => lowerGraph(decodeGraph(this.config), loweringFor(this.provider), 'decode'));
+    const session = await this.session('decode', () =>
+      lowerGraph(decodeGraph(this.config), loweringFor(this.provider), 'decode'),
+    );
     return { session, feeds: { ...this.weightViews, ...this.rotary } };
   }
 
@@ -164,14 +201,22 @@ export class PolicyRuntime {
     if (known) return known;
     const { provider, threads, verbosePlacement } = this.options;
     const shapesRepeat = false;
-    const made = await GraphSession.open(model(), { provider, threads, shapesRepeat, ...(verbosePlacement ? { verbosePlacement } : {}) });
+    const made = await GraphSession.open(model(), {
+      provider,
+      threads,
+      shapesRepeat,
+      ...(verbosePlacement ? { verbosePlacement } : {}),
+    });
     this.sessions.set(name, made);
     return made;
   }
 
   private viewsOf(flat: Float32Array, prefix: string): TensorViews {
     return Object.fromEntries(
-      this.slots.map(({ name, shape, offset, length }) => [prefix + name, { data: flat.subarray(offset, offset + length), dims: shape }]),
+      this.slots.map(({ name, shape, offset, length }) => [
+        prefix + name,
+        { data: flat.subarray(offset, offset + length), dims: shape },
+      ]),
     );
   }
 
@@ -183,7 +228,10 @@ export class PolicyRuntime {
       ...this.rotary,
       tokens: { data: batch.tokens, dims },
       targets: { data: batch.targets, dims },
-      positions: { data: BigInt64Array.from({ length: batch.rows * batch.length }, (_, i) => BigInt(i % batch.length)), dims },
+      positions: {
+        data: BigInt64Array.from({ length: batch.rows * batch.length }, (_, i) => BigInt(i % batch.length)),
+        dims,
+      },
       mask: { data: causalMask(shared, batch.length), dims: [shared * batch.length, batch.length] },
     };
   }
@@ -207,6 +255,7 @@ function scalar(view: TensorView): number {
 /** [G*T,T]: 0 where a token may look, -1e9 ahead of it. */
 function causalMask(groups: number, length: number): Float32Array {
   const mask = new Float32Array(groups * length * length);
-  for (let row = 0; row < groups * length; row++) mask.fill(-1e9, row * length + (row % length) + 1, (row + 1) * length);
+  for (let row = 0; row < groups * length; row++)
+    mask.fill(-1e9, row * length + (row % length) + 1, (row + 1) * length);
   return mask;
 }

@@ -18,9 +18,34 @@ export interface TrialTimes {
   decodeStepMs: number;
 }
 
-const llama = { architecture: 'llama', ropeTheta: 10_000, rmsNormEpsilon: 1e-5, contextTokens: 64, tiedHead: true, eosTokenId: 0 } as const;
-const SMALL: PolicyConfig = { ...llama, vocabularySize: 48, hiddenSize: 32, layers: 2, heads: 4, kvHeads: 2, headDim: 16, intermediateSize: 64 };
-const TIMED: PolicyConfig = { ...llama, vocabularySize: 512, hiddenSize: 128, layers: 2, heads: 4, kvHeads: 2, headDim: 32, intermediateSize: 384 };
+const llama = {
+  architecture: 'llama',
+  ropeTheta: 10_000,
+  rmsNormEpsilon: 1e-5,
+  contextTokens: 64,
+  tiedHead: true,
+  eosTokenId: 0,
+} as const;
+const SMALL: PolicyConfig = {
+  ...llama,
+  vocabularySize: 48,
+  hiddenSize: 32,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 16,
+  intermediateSize: 64,
+};
+const TIMED: PolicyConfig = {
+  ...llama,
+  vocabularySize: 512,
+  hiddenSize: 128,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 32,
+  intermediateSize: 384,
+};
 /** A large epsilon keeps the first step proportional to the gradient: else the sign of a rounding error would move a weight. */
 const STEP = { learningRate: 0.05, beta1: 0.9, beta2: 0.95, epsilon: 0.05, weightDecay: 0.01 };
 const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 1 };
@@ -62,13 +87,19 @@ export async function trialNumbers(provider: ProviderName, threads: number): Pro
     const batch = rows(SMALL, [9, 6, 8]);
     const before = await policy.accumulate('trial', batch, 100, noCheckpoint);
     const numbers: TrialNumbers = {};
-    for (const [name, gradient] of Object.entries(policy.gradients())) numbers[`gradient of ${name}`] = gradient.slice();
+    for (const [name, gradient] of Object.entries(policy.gradients()))
+      numbers[`gradient of ${name}`] = gradient.slice();
     policy.update(STEP, 0);
     numbers['updated weights'] = policy.weights.slice();
     const after = await policy.accumulate('trial', batch, 100, noCheckpoint);
     numbers.losses = Float32Array.of(before.loss, after.loss);
-    const prompts = [[5, 9, 30, 2, 17], [11, 3]];
-    const decoded = (await generate(policy, prompts, { ...GREEDY, completionsPerPrompt: 1, maxNewTokens: 4 }, noCheckpoint)).flat();
+    const prompts = [
+      [5, 9, 30, 2, 17],
+      [11, 3],
+    ];
+    const decoded = (
+      await generate(policy, prompts, { ...GREEDY, completionsPerPrompt: 1, maxNewTokens: 4 }, noCheckpoint)
+    ).flat();
     numbers['decoded tokens'] = Float32Array.from(decoded.flatMap((row) => row.tokens));
     numbers['decoded log-probs'] = Float32Array.from(decoded.flatMap((row) => row.logprobs));
     return numbers;
@@ -82,7 +113,10 @@ export async function trialTimes(provider: ProviderName, threads: number): Promi
   const policy = openPolicy(TIMED, provider, threads);
   try {
     await policy.defineObjective('trial', loss);
-    const batch = rows(TIMED, Array.from({ length: 8 }, () => 64));
+    const batch = rows(
+      TIMED,
+      Array.from({ length: 8 }, () => 64),
+    );
     const trainStepMs = await best(async () => {
       await policy.accumulate('trial', batch, 1024, noCheckpoint);
       policy.update({ ...STEP, learningRate: 1e-6 }, 1);
@@ -90,7 +124,12 @@ export async function trialTimes(provider: ProviderName, threads: number): Promi
     });
     const prompts = rows(TIMED, [16, 12, 8, 4]).map((row) => row.tokens);
     const decodeStepMs = await best(async () => {
-      const generated = await generate(policy, prompts, { ...GREEDY, completionsPerPrompt: 2, maxNewTokens: 8 }, noCheckpoint);
+      const generated = await generate(
+        policy,
+        prompts,
+        { ...GREEDY, completionsPerPrompt: 2, maxNewTokens: 8 },
+        noCheckpoint,
+      );
       return Math.max(...generated.flat().map((row) => row.tokens.length));
     });
     return { trainStepMs, decodeStepMs };

@@ -28,7 +28,7 @@ export type SpawnTrial = (provider: ProviderName) => ComputeChannel;
 export interface ProviderTrialOptions {
   /** Default: all that this platform's runtime brings. */
   providers?: readonly ProviderName[];
-  /** For one provider. */
+  /** For one provider's numbers; its timing gets at most 20 s more. */
   timeoutMs?: number;
   spawn?: SpawnTrial;
 }
@@ -36,6 +36,8 @@ export interface ProviderTrialOptions {
 /** TF32 and other fast paths stay below; a wrong kernel does not. */
 const LARGEST_ERROR = 1e-2;
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** A provider that needs longer for a few steps of the timed policy is of no use; it took part, that is all. */
+const TIMING_TIMEOUT_MS = 20_000;
 /** Decoding takes most of a round: a training step counts as much as this many decoding steps. */
 const DECODE_STEPS_PER_TRAIN_STEP = 16;
 
@@ -54,7 +56,8 @@ export async function runProviderTrial(options: ProviderTrialOptions = {}): Prom
   const wanted = options.providers ?? cpu.numbers?.bundled ?? [];
   const attempts: Attempt[] = options.providers && !options.providers.includes('cpu') ? [] : [cpu];
   // One after the other: they would distort each other's times.
-  for (const provider of new Set(wanted)) if (provider !== 'cpu') attempts.push(await attempt(provider, spawn, timeoutMs));
+  for (const provider of new Set(wanted))
+    if (provider !== 'cpu') attempts.push(await attempt(provider, spawn, timeoutMs));
   return attempts.map((each) => verdictOf(each, cpu.numbers?.numbers ?? null));
 }
 
@@ -82,7 +85,9 @@ function attempt(provider: ProviderName, spawn: SpawnTrial, timeoutMs: number): 
       channel?.kill();
       resolve({ ...result, trouble });
     };
-    const timer = setTimeout(() => finish({ kind: 'timeout', message: `no answer within ${timeoutMs / 1000} s` }), timeoutMs);
+    const giveUpAfter = (ms: number): NodeJS.Timeout =>
+      setTimeout(() => finish({ kind: 'timeout', message: `no answer within ${ms / 1000} s` }), ms);
+    let timer = giveUpAfter(timeoutMs);
     try {
       channel = spawn(provider);
     } catch (error) {
@@ -92,8 +97,11 @@ function attempt(provider: ProviderName, spawn: SpawnTrial, timeoutMs: number): 
     channel.onExit((exit) => finish({ kind: 'crash', message: describeExit(exit) }));
     channel.onMessage((message) => {
       if (!isTrialReport(message)) finish({ kind: 'error', message: 'the trial process sent something unreadable' });
-      else if (message.kind === 'numbers') result.numbers = message;
-      else if (message.kind === 'error') finish({ kind: 'error', message: message.message });
+      else if (message.kind === 'numbers') {
+        result.numbers = message;
+        clearTimeout(timer);
+        timer = giveUpAfter(Math.min(timeoutMs, TIMING_TIMEOUT_MS));
+      } else if (message.kind === 'error') finish({ kind: 'error', message: message.message });
       else {
         result.times = message;
         finish(null);
@@ -107,7 +115,10 @@ function describeExit({ code, signal }: ComputeExit): string {
   return signal === null ? `the trial process ended with code ${code}` : `the trial process crashed (${signal})`;
 }
 
-function verdictOf({ provider, numbers, times, trouble }: Attempt, reference: Record<string, Float32Array> | null): ProviderVerdict {
+function verdictOf(
+  { provider, numbers, times, trouble }: Attempt,
+  reference: Record<string, Float32Array> | null,
+): ProviderVerdict {
   const base = {
     provider,
     adapter: numbers?.adapter ?? null,
@@ -129,7 +140,12 @@ function verdictOf({ provider, numbers, times, trouble }: Attempt, reference: Re
     return { ...base, verdict: 'wrong', maxRelativeError: error, detail };
   }
   if (trouble !== null && trouble.kind !== 'timeout') {
-    return { ...base, verdict: 'failed', maxRelativeError: error, detail: `Computed correctly, then failed: ${trouble.message}. ${UPDATE_DRIVER[provider]}` };
+    return {
+      ...base,
+      verdict: 'failed',
+      maxRelativeError: error,
+      detail: `Computed correctly, then failed: ${trouble.message}. ${UPDATE_DRIVER[provider]}`,
+    };
   }
   const detail = trouble ? 'Computes correctly, but was too slow to be timed.' : 'Computes correctly.';
   return { ...base, verdict: 'correct', maxRelativeError: error, detail };
@@ -151,7 +167,9 @@ function unavailable(provider: ProviderName, message: string): string | null {
       ? 'No WebGPU adapter was found. Install the Vulkan driver of the graphics card (for example mesa-vulkan-drivers, or the NVIDIA driver) and libvulkan1.'
       : 'No WebGPU adapter was found. Install the driver of the graphics card.';
   }
-  if (/Failed to load (shared )?library|cannot open shared object|LoadLibrary failed|CUDA (driver|failure)/i.test(message)) {
+  if (
+    /Failed to load (shared )?library|cannot open shared object|LoadLibrary failed|CUDA (driver|failure)/i.test(message)
+  ) {
     return provider === 'cuda'
       ? 'The CUDA library of ONNX Runtime is not installed, or lacks CUDA 12 or cuDNN 9: install them to use CUDA; WebGPU works without.'
       : `A library is missing: ${message}`;
@@ -160,7 +178,10 @@ function unavailable(provider: ProviderName, message: string): string | null {
 }
 
 /** Differences relative to the largest magnitude of each tensor. A missing tensor, another length, or NaN is infinite. */
-export function largestError(actual: Record<string, Float32Array>, expected: Record<string, Float32Array>): { error: number; where: string } {
+export function largestError(
+  actual: Record<string, Float32Array>,
+  expected: Record<string, Float32Array>,
+): { error: number; where: string } {
   let worst = { error: 0, where: 'nothing' };
   for (const [where, values] of Object.entries(expected)) {
     const error = tensorError(actual[where], values);
@@ -182,13 +203,16 @@ function tensorError(actual: Float32Array | undefined, expected: Float32Array): 
 }
 
 /** A plain Node child process; its library messages are left out, the verdict says what matters. */
-export const forkTrial: SpawnTrial = () => forkTrialEntry(fileURLToPath(new URL(`provider-trial-process${extname(import.meta.url)}`, import.meta.url)));
+export const forkTrial: SpawnTrial = () =>
+  forkTrialEntry(fileURLToPath(new URL(`provider-trial-process${extname(import.meta.url)}`, import.meta.url)));
 
 /** The same for another entry and environment, for tests. */
 export function forkTrialEntry(entry: string, env: NodeJS.ProcessEnv = process.env): ComputeChannel {
   const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env });
   // A process that cannot start has no exit event of its own.
-  const failedToStart = new Promise<ComputeExit>((resolve) => child.once('error', () => resolve({ code: -1, signal: null })));
+  const failedToStart = new Promise<ComputeExit>((resolve) =>
+    child.once('error', () => resolve({ code: -1, signal: null })),
+  );
   return {
     post: (message) => child.connected && child.send(message as object, () => undefined),
     onMessage: (listener) => child.on('message', listener),

@@ -34,7 +34,12 @@ function mix(x: number): number {
 }
 
 /** `logits` of one row, length V; not changed. `scratch` of length >= V avoids an allocation per token. */
-export function sampleToken(logits: Float32Array, options: SamplingOptions, random: () => number, scratch: Float64Array): SampledToken {
+export function sampleToken(
+  logits: Float32Array,
+  options: SamplingOptions,
+  random: () => number,
+  scratch: Float64Array,
+): SampledToken {
   let max = -Infinity;
   let best = 0;
   for (let i = 0; i < logits.length; i++) {
@@ -46,13 +51,20 @@ export function sampleToken(logits: Float32Array, options: SamplingOptions, rand
   let total = 0;
   for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - max);
   const logTotal = Math.log(total) + max;
-  if (!Number.isFinite(logTotal)) throw new Error('sampleToken: the logits are not finite; the weights are ruined, go back to an earlier checkpoint');
+  if (!Number.isFinite(logTotal))
+    throw new Error('sampleToken: the logits are not finite; the weights are ruined, go back to an earlier checkpoint');
   if (options.temperature === 0) return { token: best, logprob: max - logTotal };
   const token = draw(logits, max, options, random, scratch);
   return { token, logprob: logits[token]! - logTotal };
 }
 
-function draw(logits: Float32Array, max: number, options: SamplingOptions, random: () => number, scratch: Float64Array): number {
+function draw(
+  logits: Float32Array,
+  max: number,
+  options: SamplingOptions,
+  random: () => number,
+  scratch: Float64Array,
+): number {
   const count = logits.length;
   let total = 0;
   for (let i = 0; i < count; i++) {

@@ -19,7 +19,11 @@ for (const op of Object.keys(inferTable) as OpName[]) {
   const rows = opCases.filter((row) => row.op === op);
   test(`${op}: ${rows.length} vectors`, async () => {
     assert.ok(rows.length >= 3, `make.py has too few vectors for ${op}`);
-    if (!withoutGradient.has(op)) assert.ok(rows.some((row) => row.grads?.some(Boolean)), `no gradient vector for ${op}`);
+    if (!withoutGradient.has(op))
+      assert.ok(
+        rows.some((row) => row.grads?.some(Boolean)),
+        `no gradient vector for ${op}`,
+      );
     for (const row of rows) {
       for (const lowering of lowerings) await checkCase(row, lowering);
     }
@@ -35,7 +39,8 @@ test('gradients agree with central differences', async () => {
 });
 
 after(() => {
-  for (const [name, error] of [...reached].sort()) console.log(`${name}: largest relative error ${error.toExponential(1)}`);
+  for (const [name, error] of [...reached].sort())
+    console.log(`${name}: largest relative error ${error.toExponential(1)}`);
 });
 
 async function checkCase(row: OpCase, lowering: (typeof lowerings)[number]): Promise<void> {
@@ -53,7 +58,8 @@ async function checkCase(row: OpCase, lowering: (typeof lowerings)[number]): Pro
     const label = `${row.op} (${row.name}), ${lowering} lowering: ${what}`;
     assert.ok(actual, label);
     assert.deepEqual([...actual.dims], [...expected.dims], `${label}: shape`);
-    const [a, b] = row.op === 'cachedAttention' ? definedPart(row, what, actual, expected) : [actual.data, expected.data];
+    const [a, b] =
+      row.op === 'cachedAttention' ? definedPart(row, what, actual, expected) : [actual.data, expected.data];
     const error = relativeError(a as ArrayLike<number>, b as ArrayLike<number>);
     const family = `${row.op} ${what.startsWith('d') ? 'gradient' : 'forward'} (${lowering})`;
     reached.set(family, Math.max(reached.get(family) ?? 0, error));
@@ -93,8 +99,11 @@ async function checkDifferences(row: OpCase): Promise<void> {
       const scale = Math.max(1e-3, ...grad.values.map(Math.abs));
       for (let i = 0; i < grad.values.length; i += Math.max(1, Math.floor(grad.values.length / 12))) {
         const h = 2 ** -8;
-        const [up, down] = [0, 0].map((_, side) => row.inputs.map(toView).map((view, k) => (k === at ? moved(view, i, side ? -h : h) : view)));
-        const difference = loss((await session.run(feedsOf(inputs, up!))).y!) - loss((await session.run(feedsOf(inputs, down!))).y!);
+        const [up, down] = [0, 0].map((_, side) =>
+          row.inputs.map(toView).map((view, k) => (k === at ? moved(view, i, side ? -h : h) : view)),
+        );
+        const difference =
+          loss((await session.run(feedsOf(inputs, up!))).y!) - loss((await session.run(feedsOf(inputs, down!))).y!);
         const error = Math.abs(difference / (2 * h) - grad.values[i]!) / scale;
         assert.ok(error <= differenceTolerance, `${row.op} (${row.name}): input ${at}, element ${i}: off by ${error}`);
       }

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { adamWStep, clipFactor, createAdamWState, globalNorm, type AdamWOptions } from '../../../native-models/optim/adamw.ts';
+import {
+  adamWStep,
+  clipFactor,
+  createAdamWState,
+  globalNorm,
+  type AdamWOptions,
+} from '../../../native-models/optim/adamw.ts';
 import { relativeError } from '../ops/run-graph.ts';
 
 interface Vectors {
@@ -26,7 +32,10 @@ test('ten steps equal those of torch.optim.AdamW', () => {
   for (const [i, step] of vectors.steps.entries()) {
     const gradient = Float32Array.from(step.gradient);
     const norm = globalNorm(gradient);
-    assert.ok(Math.abs(norm - step.norm) <= 1e-6 * Math.max(1, step.norm), `step ${i}: norm ${norm}, torch ${step.norm}`);
+    assert.ok(
+      Math.abs(norm - step.norm) <= 1e-6 * Math.max(1, step.norm),
+      `step ${i}: norm ${norm}, torch ${step.norm}`,
+    );
     const factor = clipFactor(norm, vectors.maxNorm);
     if (factor < 1) clipped++;
     adamWStep(weights, gradient, state, spans, { ...vectors.options, learningRate: step.learningRate }, factor);

@@ -22,11 +22,20 @@ export function policyFolder(name: (typeof policyNames)[number]): { directory: s
 /** -sum(logprob * completionMask * rowWeight); the sum of log-probs as a metric. */
 export const weightedLikelihood: TokenLossFunction = (b, { logprobs, completionMask, rowWeights }) => {
   const masked = b.mul(logprobs, completionMask);
-  return { loss: b.neg(b.reduceSum(b.mul(b.reduceSum(masked, [1]), rowWeights))), metrics: { logprobs: b.reduceSum(masked) } };
+  return {
+    loss: b.neg(b.reduceSum(b.mul(b.reduceSum(masked, [1]), rowWeights))),
+    metrics: { logprobs: b.reduceSum(masked) },
+  };
 };
 
 /** Rows whose weights make the loss the mean over all completion tokens. */
 export function meanLossRows(vectors: PolicyVectors): TrainRow[] {
   const total = vectors.rows.reduce((sum, row) => sum + row.logprobs.length, 0);
-  return vectors.rows.map(({ tokens, promptLength }) => ({ tokens, promptLength, advantage: 0, rowWeight: 1 / total, behaviorLogprobs: null }));
+  return vectors.rows.map(({ tokens, promptLength }) => ({
+    tokens,
+    promptLength,
+    advantage: 0,
+    rowWeight: 1 / total,
+    behaviorLogprobs: null,
+  }));
 }

@@ -26,9 +26,15 @@ for (const name of policyNames) {
     t.after(() => policy.close());
     for (const maxTokens of [1000, 40]) {
       const scored = await policy.score(vectors.rows, maxTokens, noCheckpoint);
-      const error = relativeError(scored.flat(), vectors.rows.flatMap((row) => row.logprobs));
+      const error = relativeError(
+        scored.flat(),
+        vectors.rows.flatMap((row) => row.logprobs),
+      );
       reached.push(`${name} log-probs: ${error.toExponential(1)}`);
-      assert.deepEqual(scored.map((row) => row.length), vectors.rows.map((row) => row.logprobs.length));
+      assert.deepEqual(
+        scored.map((row) => row.length),
+        vectors.rows.map((row) => row.logprobs.length),
+      );
       assert.ok(error < 5e-6, `relative error ${error}`);
     }
   });
@@ -42,7 +48,9 @@ for (const name of policyNames) {
     for (const maxTokens of [1000, 40, 1]) {
       const sum = await policy.accumulate('sft', meanLossRows(vectors), maxTokens, noCheckpoint);
       assert.ok(Math.abs(sum.loss - vectors.loss) < 1e-5, `loss ${sum.loss}, transformers ${vectors.loss}`);
-      assert.ok(Math.abs(sum.metrics.logprobs! - vectors.rows.flatMap((row) => row.logprobs).reduce((a, b) => a + b)) < 1e-3);
+      assert.ok(
+        Math.abs(sum.metrics.logprobs! - vectors.rows.flatMap((row) => row.logprobs).reduce((a, b) => a + b)) < 1e-3,
+      );
       const gradients = Object.entries(policy.gradients());
       assert.equal(gradients.length, file.entries.size);
       let worst = 0;
@@ -60,7 +68,12 @@ for (const name of policyNames) {
     const policy = await openPolicy(name);
     t.after(() => policy.close());
     const options = { temperature: 0, topK: 0, topP: 1, completionsPerPrompt: 2, maxNewTokens: 10, seed: 1 };
-    const generated = await generate(policy, vectors.greedy.map((row) => row.prompt), options, noCheckpoint);
+    const generated = await generate(
+      policy,
+      vectors.greedy.map((row) => row.prompt),
+      options,
+      noCheckpoint,
+    );
     vectors.greedy.forEach((expected, p) => {
       for (const { tokens, logprobs, ended } of generated[p]!) {
         assert.deepEqual(tokens, expected.tokens);
@@ -84,7 +97,10 @@ for (const name of policyNames) {
     assert.ok(all.some((row) => row.ended) && all.some((row) => !row.ended), 'rows must end at different times');
     assert.ok(all.every((row) => row.ended === (row.tokens.at(-1) === 3) && !row.tokens.slice(0, -1).includes(3)));
     const scored = await policy.score(rows, 2000, noCheckpoint);
-    const error = relativeError(all.flatMap((row) => row.logprobs), scored.flat());
+    const error = relativeError(
+      all.flatMap((row) => row.logprobs),
+      scored.flat(),
+    );
     reached.push(`${name} generated against scored log-probs: ${error.toExponential(1)}`);
     assert.ok(error < 1e-5, `relative error ${error}`);
   });
@@ -108,7 +124,15 @@ test('a completion does not depend on which others are decoded beside it', async
   const policy = await openPolicy('untied');
   t.after(() => policy.close());
   const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: 4, maxNewTokens: 20, seed: 9 };
-  const many = await generate(policy, [[5, 6, 7], [8, 9, 10]], options, noCheckpoint);
+  const many = await generate(
+    policy,
+    [
+      [5, 6, 7],
+      [8, 9, 10],
+    ],
+    options,
+    noCheckpoint,
+  );
   const one = await generate(policy, [[5, 6, 7]], { ...options, completionsPerPrompt: 1 }, noCheckpoint);
   assert.deepEqual(one[0]![0]!.tokens, many[0]![0]!.tokens);
 });

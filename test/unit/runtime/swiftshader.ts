@@ -6,7 +6,9 @@ const beside = ['/usr/lib/chromium', '/usr/lib64/chromium-browser', '/opt/google
 /** Environment for a child process whose only WebGPU adapter is SwiftShader. */
 export function swiftShaderEnvironment(): NodeJS.ProcessEnv {
   const named = process.env.WAGGLE_SWIFTSHADER_ICD;
-  const icd = [...(named ? [named] : []), ...beside.map((folder) => `${folder}/vk_swiftshader_icd.json`)].find((path) => existsSync(path));
+  const icd = [...(named ? [named] : []), ...beside.map((folder) => `${folder}/vk_swiftshader_icd.json`)].find((path) =>
+    existsSync(path),
+  );
   if (icd === undefined) {
     throw new Error(
       'SwiftShader was not found: install the packages chromium and libvulkan1 (Debian, Ubuntu), or set WAGGLE_SWIFTSHADER_ICD to the path of a vk_swiftshader_icd.json',
@@ -17,5 +19,10 @@ export function swiftShaderEnvironment(): NodeJS.ProcessEnv {
 
 /** Environment for a child process without any Vulkan driver. */
 export function noGpuEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, VK_ICD_FILENAMES: '/nonexistent.json', VK_DRIVER_FILES: '/nonexistent.json', XDG_RUNTIME_DIR: '/tmp' };
+  return {
+    ...process.env,
+    VK_ICD_FILENAMES: '/nonexistent.json',
+    VK_DRIVER_FILES: '/nonexistent.json',
+    XDG_RUNTIME_DIR: '/tmp',
+  };
 }

@@ -17,11 +17,20 @@ export interface ChildNumbers {
 export async function policyNumbers(provider: ProviderName): Promise<ChildNumbers> {
   const { directory, vectors } = policyFolder('untied');
   const { config, weights } = await loadPolicyWeights(directory);
-  const policy = new PolicyRuntime({ config, weights, provider, threads: 1, padId: 0, verbosePlacement: provider !== 'cpu' });
+  const policy = new PolicyRuntime({
+    config,
+    weights,
+    provider,
+    threads: 1,
+    padId: 0,
+    verbosePlacement: provider !== 'cpu',
+  });
   try {
     await policy.defineObjective('sft', weightedLikelihood);
     const { loss } = await policy.accumulate('sft', meanLossRows(vectors).slice(0, 3), 1000, () => undefined);
-    const gradients = Object.fromEntries(Object.entries(policy.gradients()).map(([name, view]) => [name, view.slice()]));
+    const gradients = Object.fromEntries(
+      Object.entries(policy.gradients()).map(([name, view]) => [name, view.slice()]),
+    );
     const logits: Float32Array[] = [];
     const decoder = await policy.decoder();
     const original = decoder.session.run.bind(decoder.session);
@@ -31,8 +40,21 @@ export async function policyNumbers(provider: ProviderName): Promise<ChildNumber
       return results;
     };
     const options = { temperature: 0, topK: 0, topP: 1, completionsPerPrompt: 1, maxNewTokens: 3, seed: 1 };
-    const generated = (await generate(policy, vectors.greedy.map((row) => row.prompt), options, () => undefined)).flat();
-    return { loss, gradients, tokens: generated.map((row) => row.tokens), logprobs: generated.flatMap((row) => row.logprobs), logits };
+    const generated = (
+      await generate(
+        policy,
+        vectors.greedy.map((row) => row.prompt),
+        options,
+        () => undefined,
+      )
+    ).flat();
+    return {
+      loss,
+      gradients,
+      tokens: generated.map((row) => row.tokens),
+      logprobs: generated.flatMap((row) => row.logprobs),
+      logits,
+    };
   } finally {
     await policy.close();
   }

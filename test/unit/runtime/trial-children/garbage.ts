@@ -1,0 +1,2 @@
+/** A process that answers something else. */
+process.on('message', () => process.send!({ kind: 'numbers', numbers: { losses: 'low' } }));
