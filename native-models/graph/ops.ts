@@ -149,9 +149,7 @@ function reshapeShape(inputs: readonly Value[], attrs: OpAttrs['reshape']): Valu
   const from = inputs[0]!;
   reshapeTarget(from.shape, attrs.shape);
   const count = (shape: Shape): number | null =>
-    shape.every((dim) => typeof dim === 'number')
-      ? shape.reduce<number>((product, dim) => product * (dim), 1)
-      : null;
+    shape.every((dim) => typeof dim === 'number') ? shape.reduce<number>((product, dim) => product * dim, 1) : null;
   const [before, after] = [count(from.shape), count(attrs.shape)];
   if (before !== null && after !== null && before !== after) {
     throw new ShapeError('reshape', 'number of elements differs', [from.shape, attrs.shape]);
