@@ -8,12 +8,16 @@ import { loadWhenOpen, type Loading } from './loading.ts';
 import { addRound } from './thinning.ts';
 
 const askFor = 800;
+/** Rounds that come faster than this are drawn together. */
+const gatherMs = 100;
 
 export class RoundsController {
   rows = $state.raw<readonly RoundRow[]>([]);
   definitions = $state.raw<readonly MetricDefinition[]>([]);
   loading = $state.raw<Loading>({ name: 'loading' });
   readonly #client: LinkedClient;
+  #arrived: RoundRow[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: LinkedClient) {
     this.#client = client;
@@ -22,8 +26,11 @@ export class RoundsController {
   start(): () => void {
     const ends = [
       this.#client.subscribe('round', (row) => {
-        if (this.loading.name === 'ready') this.rows = addRound(this.rows, row);
+        if (this.loading.name !== 'ready') return;
+        this.#arrived.push(row);
+        this.#timer ??= setTimeout(() => this.#flush(), gatherMs);
       }),
+      () => clearTimeout(this.#timer),
       loadWhenOpen(
         this.#client,
         async () => {
@@ -38,5 +45,11 @@ export class RoundsController {
       ),
     ];
     return () => ends.forEach((end) => end());
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.rows = this.#arrived.reduce<readonly RoundRow[]>(addRound, this.rows);
+    this.#arrived = [];
   }
 }

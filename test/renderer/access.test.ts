@@ -1,5 +1,5 @@
 /** Everyone can use it: axe on every view in both themes, 320 px, keyboard only, reduced motion, remembered colours. */
-import AxeBuilder from '@axe-core/playwright';
+import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -10,8 +10,7 @@ const views = ['home', 'leaderboard', 'rollouts', 'log'] as const;
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 async function violations(page: Page): Promise<string[]> {
-  const { default: Axe } = AxeBuilder as unknown as { default: typeof AxeBuilder };
-  const result = await new (Axe ?? AxeBuilder)({ page }).withTags(tags).analyze();
+  const result = await new AxeBuilder({ page }).withTags(tags).analyze();
   return result.violations.map(
     (violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`,
   );
@@ -41,7 +40,10 @@ for (const scheme of ['light', 'dark'] as const) {
 
 test('axe finds nothing with the table open, an explanation open, and the node lost', async (t) => {
   const { page, node } = await openPage(t, 'training');
-  await page.getByRole('figure', { name: 'Reward per round', exact: true }).getByRole('button', { name: 'Show as table' }).click();
+  await page
+    .getByRole('figure', { name: 'Reward per round', exact: true })
+    .getByRole('button', { name: 'Show as table' })
+    .click();
   assert.deepEqual(await violations(page), []);
   await page.getByRole('button', { name: 'What “the provider trial” means' }).click();
   await page.getByText('Before a provider is used it must prove itself', { exact: false }).waitFor();

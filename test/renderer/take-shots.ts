@@ -54,7 +54,10 @@ try {
     await page.waitForTimeout(700);
     node.push('progress', { round: 214, stage: 'generate', done: 1_720, total: 4_096 });
     await page.waitForTimeout(150);
-    await page.screenshot({ path: join(folder, `${shot.name}.png`), fullPage: shot.view !== 'log' });
+    await page.screenshot({
+      path: join(folder, `${shot.name}.png`),
+      fullPage: shot.view !== 'log' && shot.view !== 'rollouts',
+    });
     await page.close();
     await node.stop();
   }
