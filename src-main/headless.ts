@@ -24,7 +24,7 @@ export interface RunningEngine {
   close(): Promise<void>;
 }
 
-export type OpenEngine = (options: { config: Config; log: Log; version: string }) => Promise<RunningEngine>;
+export type OpenEngine = (options: { config: Config; log: Log }) => Promise<RunningEngine>;
 
 export interface HeadlessOptions {
   loaded: LoadedConfig;

@@ -4,7 +4,14 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ComputeCallName, ComputeCalls, ComputeControl, ComputeFault, FromCompute, ToCompute } from './compute-protocol.ts';
+import type {
+  ComputeCallName,
+  ComputeCalls,
+  ComputeControl,
+  ComputeFault,
+  FromCompute,
+  ToCompute,
+} from './compute-protocol.ts';
 
 export interface ComputeExit {
   code: number | null;
@@ -48,7 +55,9 @@ export class ComputeDiedError extends ComputeError {
 }
 
 /** `.ts` when run from source, `.js` when built. */
-const entry = fileURLToPath(new URL(`./compute-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+const entry = fileURLToPath(
+  new URL(`./compute-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
 
 export const forkCompute: SpawnCompute = () => {
   const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -71,7 +80,6 @@ interface Pending {
 
 /** One compute process from its start to its end. */
 export class ComputeHost {
-  readonly pid: number | null;
   /** Settles when the process has ended, for whatever reason. */
   readonly exited: Promise<ComputeExit>;
   private readonly channel: ComputeChannel;
@@ -82,7 +90,6 @@ export class ComputeHost {
 
   constructor(spawn: SpawnCompute) {
     this.channel = spawn();
-    this.pid = this.channel.pid;
     this.channel.onMessage((message) => this.receive(message as FromCompute));
     this.exited = new Promise((resolve) => {
       this.channel.onExit((exit) => {
@@ -94,8 +101,17 @@ export class ComputeHost {
     });
   }
 
+  /** Null until the process is known to run: Electron tells it later. */
+  get pid(): number | null {
+    return this.channel.pid;
+  }
+
   /** @throws ComputeError from the process, ComputeDiedError when it ended. */
-  call<K extends ComputeCallName>(call: K, args: ComputeCalls[K]['args'], onProgress: (done: number) => void = () => undefined): Promise<ComputeCalls[K]['result']> {
+  call<K extends ComputeCallName>(
+    call: K,
+    args: ComputeCalls[K]['args'],
+    onProgress: (done: number) => void = () => undefined,
+  ): Promise<ComputeCalls[K]['result']> {
     if (this.ended) return Promise.reject(new ComputeDiedError(this.ended));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {

@@ -38,8 +38,11 @@ export interface ComputeCalls {
   accumulate: { args: { objective: string; rows: TrainRow[]; maxTokens: number }; result: GradientSum };
   update: { args: { optimizer: AdamWOptions; maxGradientNorm: number }; result: UpdateResult & { version: number } };
   dropGradient: { args: null; result: null };
-  /** Writes weights, optimiser and `state` as one atomic checkpoint. */
-  save: { args: { state: CheckpointState }; result: { bytes: number } };
+  /**
+   * Writes weights, optimiser and `state` as one atomic checkpoint. `version`: optimiser steps the caller believes were taken; when
+   * the policy is elsewhere (a round was interrupted between two epochs) the call fails with code `checkpointMidRound`.
+   */
+  save: { args: { state: CheckpointState; version: number }; result: { bytes: number } };
   /** Writes the trained policy as a Hugging Face folder. */
   exportPolicy: { args: { directory: string }; result: null };
 }

@@ -7,7 +7,15 @@ import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpo
 import { loadPolicyFolder, savePolicyFolder } from '../policy/load-policy.ts';
 import { generate } from './generate.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
-import type { CheckpointState, ComputeCallName, ComputeCalls, ComputeFault, FromCompute, OpenedPolicy, ToCompute } from './compute-protocol.ts';
+import type {
+  CheckpointState,
+  ComputeCallName,
+  ComputeCalls,
+  ComputeFault,
+  FromCompute,
+  OpenedPolicy,
+  ToCompute,
+} from './compute-protocol.ts';
 
 /** Raised inside a call that a `cancel` control ended. */
 class CancelledError extends Error {
@@ -19,7 +27,9 @@ const CHECKPOINT_VERSION = 1;
 const CHECKPOINTS_KEPT = 2;
 const PROGRESS_INTERVAL_MS = 200;
 
-type Handlers = { [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']> };
+type Handlers = {
+  [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']>;
+};
 
 export class ComputeServer {
   private readonly post: (message: FromCompute) => void;
@@ -87,7 +97,8 @@ export class ComputeServer {
       });
     },
     score: ({ rows, maxTokens }) => this.opened().score(rows, maxTokens, this.checkpoint),
-    accumulate: ({ objective, rows, maxTokens }) => this.opened().accumulate(objective, rows, maxTokens, this.checkpoint),
+    accumulate: ({ objective, rows, maxTokens }) =>
+      this.opened().accumulate(objective, rows, maxTokens, this.checkpoint),
     update: async ({ optimizer, maxGradientNorm }) => {
       await this.checkpoint();
       const result = this.opened().update(optimizer, maxGradientNorm);
@@ -108,12 +119,28 @@ export class ComputeServer {
   private async open(args: ComputeCalls['open']['args']): Promise<OpenedPolicy> {
     await this.policy?.close();
     const { config, weights, tokenizer, name } = await loadPolicyFolder(args.policyDirectory);
-    const policy = new PolicyRuntime({ config, weights, provider: args.provider, threads: args.threads, padId: tokenizer.padId ?? config.eosTokenId });
+    const policy = new PolicyRuntime({
+      config,
+      weights,
+      provider: args.provider,
+      threads: args.threads,
+      padId: tokenizer.padId ?? config.eosTokenId,
+    });
     this.policy = policy;
     this.policyDirectory = args.policyDirectory;
-    this.store = args.checkpointDirectory === null ? null : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT });
+    this.store =
+      args.checkpointDirectory === null
+        ? null
+        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT });
     const resumed = await this.resume(policy);
-    return { name, config, parameters: weights.length, version: policy.optimizer.step, provider: args.provider, ...resumed };
+    return {
+      name,
+      config,
+      parameters: weights.length,
+      version: policy.optimizer.step,
+      provider: args.provider,
+      ...resumed,
+    };
   }
 
   private async resume(policy: PolicyRuntime): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
@@ -126,10 +153,15 @@ export class ComputeServer {
     for (const [key, target] of Object.entries(parts)) {
       const saved = tensors[key]?.data;
       if (saved?.length !== target.length) {
-        throw Object.assign(new Error(`The checkpoint holds ${saved?.length ?? 0} numbers for ${key}, this policy has ${target.length}: it belongs to another policy`), {
-          code: 'checkpointForeign',
-          fix: 'Start with the policy the data folder was made with, or give another data folder with --data.',
-        });
+        throw Object.assign(
+          new Error(
+            `The checkpoint holds ${saved?.length ?? 0} numbers for ${key}, this policy has ${target.length}: it belongs to another policy`,
+          ),
+          {
+            code: 'checkpointForeign',
+            fix: 'Start with the policy the data folder was made with, or give another data folder with --data.',
+          },
+        );
       }
       target.set(saved);
     }
@@ -144,7 +176,11 @@ export class ComputeServer {
     await this.store.save({
       version: CHECKPOINT_VERSION,
       state: { optimizerStep: optimizer.step, node: node as never },
-      tensors: { weights: { shape, data: weights }, 'adamw.m': { shape, data: optimizer.m }, 'adamw.v': { shape, data: optimizer.v } },
+      tensors: {
+        weights: { shape, data: weights },
+        'adamw.m': { shape, data: optimizer.m },
+        'adamw.v': { shape, data: optimizer.v },
+      },
     });
     return { bytes: weights.byteLength * 3 };
   }

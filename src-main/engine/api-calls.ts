@@ -9,7 +9,16 @@ import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import { getGenerator, listGenerators } from '../tasks/registry.ts';
 import { instantiate } from '../tasks/task-ref.ts';
-import type { CallName, Calls, HardwareReport, NodeStatus, PeerRow, RunState, TaskSample, TaskSampleArgs } from './api.ts';
+import type {
+  CallName,
+  Calls,
+  HardwareReport,
+  NodeStatus,
+  PeerRow,
+  RunState,
+  TaskSample,
+  TaskSampleArgs,
+} from './api.ts';
 
 export interface ApiParts {
   config: Config;
@@ -38,7 +47,8 @@ export function apiCalls(parts: ApiParts): Answers {
     leaderboard: () => store.leaderboard(),
     peers: () => parts.peers(),
     log: (query) => parts.log.rows(query),
-    tasks: () => listGenerators().map(({ name, version, summary, levels }) => ({ name, version, summary, levels: [...levels] })),
+    tasks: () =>
+      listGenerators().map(({ name, version, summary, levels }) => ({ name, version, summary, levels: [...levels] })),
     task: sampleTask,
     pause: () => parts.pause(),
     resume: () => parts.resume(),
@@ -53,11 +63,19 @@ export function apiCalls(parts: ApiParts): Answers {
 function sampleTask({ generator, config, seed, index, answer }: TaskSampleArgs): TaskSample {
   const known = getGenerator(generator);
   if (!known) {
-    throw new WaggleError({ code: 'unknownTask', message: `There is no task ${generator}`, fix: 'Call `tasks` for the list.' });
+    throw new WaggleError({
+      code: 'unknownTask',
+      message: `There is no task ${generator}`,
+      fix: 'Call `tasks` for the list.',
+    });
   }
   const made = instantiate({ generator, version: known.version, config, seed, index });
   if (!made.ok) {
-    throw new WaggleError({ code: 'badTask', message: `That task cannot be made: ${made.reason}`, fix: 'Correct config, seed or index.' });
+    throw new WaggleError({
+      code: 'badTask',
+      message: `That task cannot be made: ${made.reason}`,
+      fix: 'Correct config, seed or index.',
+    });
   }
   const { instance } = made;
   const verdict = answer === undefined ? null : known.verify(answer, instance);

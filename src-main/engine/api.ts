@@ -212,7 +212,10 @@ export interface Calls {
   leaderboard: { args: null; result: LeaderboardRow[] };
   peers: { args: null; result: PeerRow[] };
   log: { args: { limit: number; level: LogLevel }; result: LogRow[] };
-  tasks: { args: null; result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[] };
+  tasks: {
+    args: null;
+    result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[];
+  };
   task: { args: TaskSampleArgs; result: TaskSample };
   /** Stops between two steps of the compute process, at once. */
   pause: { args: null; result: RunState };

@@ -10,7 +10,8 @@ const FOLDER = 'native-models/bundled/waggle-starter';
 
 /** @throws WaggleError `bundledPolicyMissing` */
 export function bundledPolicyDirectory(): string {
-  const directory = join(appRoot, FOLDER);
+  // In the packaged app native code reads beside the archive, not in it.
+  const directory = join(appRoot.replace(/app\.asar$/, 'app.asar.unpacked'), FOLDER);
   if (existsSync(join(directory, 'config.json'))) return directory;
   throw new WaggleError({
     code: 'bundledPolicyMissing',
@@ -22,7 +23,10 @@ export function bundledPolicyDirectory(): string {
 /** Stated in the policy's tokenizer_config.json; a policy that says nothing gets the full question. */
 export async function promptStyleOf(directory: string): Promise<PromptStyle> {
   try {
-    const config = JSON.parse(await readFile(join(directory, 'tokenizer_config.json'), 'utf8')) as Record<string, unknown>;
+    const config = JSON.parse(await readFile(join(directory, 'tokenizer_config.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
     return config.waggle_prompt_style === 'terse' ? 'terse' : 'plain';
   } catch {
     return 'plain';

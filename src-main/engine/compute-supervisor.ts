@@ -4,7 +4,12 @@
  *
  * Back-off: 1, 2, 4 .. 60 s; a finished round sets it back. After three deaths in a row on a GPU the CPU takes over.
  */
-import { ComputeHost, type ComputeError, type ComputeExit, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
+import {
+  ComputeHost,
+  type ComputeError,
+  type ComputeExit,
+  type SpawnCompute,
+} from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import type { ProviderName } from '../../native-models/runtime/provider.ts';
 import { loweringFor } from '../../native-models/runtime/provider.ts';
@@ -49,7 +54,10 @@ export class ComputeSupervisor {
 
   /** Deaths in a row, and the wait before the next try. */
   get retry(): { attempt: number; retryInMs: number } {
-    return { attempt: this.deaths, retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.deaths - 1)) };
+    return {
+      attempt: this.deaths,
+      retryInMs: Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.deaths - 1)),
+    };
   }
 
   /**
@@ -60,7 +68,8 @@ export class ComputeSupervisor {
     const { log, objectives, policyDirectory, checkpointDirectory, threads } = this.options;
     const wanted = await this.options.provider();
     const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
-    if (provider !== wanted) log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
+    if (provider !== wanted)
+      log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
     this.ending = false;
     const host = new ComputeHost(this.options.spawn);
     this.host = host;

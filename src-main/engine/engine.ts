@@ -6,7 +6,12 @@
  * `checkpointSeconds` and empties the log. After a crash of either process: checkpoint + log = the last whole round.
  */
 import { join } from 'node:path';
-import { ComputeDiedError, forkCompute, type ComputeHost, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
+import {
+  ComputeDiedError,
+  forkCompute,
+  type ComputeHost,
+  type SpawnCompute,
+} from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import type { ProviderName } from '../../native-models/runtime/provider.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
@@ -78,11 +83,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const { config, log } = options;
     const folder = own(await openDataFolder(config.dataDirectory), (f) => f.close());
     const identity = await openIdentity(folder.paths.identity);
-    const store = own(openStore(folder.paths.history, { retention: retentionOf(config), warn: (m) => log.for('store').warn(m) }), (s) => s.close());
+    const store = own(
+      openStore(folder.paths.history, { retention: retentionOf(config), warn: (m) => log.for('store').warn(m) }),
+      (s) => s.close(),
+    );
     const policyDirectory = config.policyDirectory === '' ? bundledPolicyDirectory() : config.policyDirectory;
     const redo = await RedoLog.open<RedoEntry>(join(folder.paths.checkpoints, 'redo.log'));
     own(redo.log, (l) => l.close());
-    const engine = new WaggleEngine(options, { folder, identity, store, policyDirectory, redo: redo.log, entries: redo.entries, close: () => closeAll(opened) });
+    const engine = new WaggleEngine(options, {
+      folder,
+      identity,
+      store,
+      policyDirectory,
+      redo: redo.log,
+      entries: redo.entries,
+      close: () => closeAll(opened),
+    });
     await engine.open();
     return engine;
   } catch (error) {
@@ -152,7 +168,10 @@ class WaggleEngine implements Engine {
     this.emitter = createEmitter<Events>((error, name) => this.log.error(`A listener of ${name} failed`, error));
     this.state = createRunState({ now: Date.now, onChange: (state, before) => this.onStateChange(state, before) });
     const clip = { clipLow: config.clipLow, clipHigh: config.clipHigh };
-    this.objectives = { own: createObjective(config.ownObjective, clip), peers: createObjective(config.peerObjective, clip) };
+    this.objectives = {
+      own: createObjective(config.ownObjective, clip),
+      peers: createObjective(config.peerObjective, clip),
+    };
     this.swarm = new NodeSwarm({
       config,
       identity: parts.identity,
@@ -237,7 +256,9 @@ class WaggleEngine implements Engine {
       await this.replay(compute);
       this.compute = compute;
       const { name, parameters } = compute.opened;
-      this.log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${compute.opened.provider}, round ${this.round}`);
+      this.log.info(
+        `Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${compute.opened.provider}, round ${this.round}`,
+      );
       this.state.dispatch({ type: 'computeReady' });
     } catch (error) {
       this.failed(error);
@@ -251,7 +272,8 @@ class WaggleEngine implements Engine {
     this.checkpointRound = saved;
     this.policyVersion = opened.version;
     const entries = this.parts.entries.filter((entry) => entry.round > saved);
-    if (entries.length > 0) this.log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
+    if (entries.length > 0)
+      this.log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
     for (const { round, plan } of entries) {
       if (plan) this.policyVersion = (await executePlan(host, plan)).policyVersion;
       this.round = round;
@@ -283,7 +305,10 @@ class WaggleEngine implements Engine {
     }
   }
 
-  private roundParts({ host, opened }: { host: ComputeHost; opened: OpenedPolicy }, policyText: PolicyText): RoundParts {
+  private roundParts(
+    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
+    policyText: PolicyText,
+  ): RoundParts {
     const { config } = this.options;
     return {
       config,
@@ -345,9 +370,16 @@ class WaggleEngine implements Engine {
     };
     const { metrics, dropped } = finiteMetrics(roundMetrics(result, around));
     if (dropped.length > 0) this.log.warn(`Round ${result.round}: not finite: ${dropped.join(', ')}`);
-    if (result.outcome && result.outcome.skippedSteps > 0) this.log.warn(`Round ${result.round}: the gradient was not finite, the step was left out`);
+    if (result.outcome && result.outcome.skippedSteps > 0)
+      this.log.warn(`Round ${result.round}: the gradient was not finite, the step was left out`);
     const recorded = this.parts.store.recordRound({
-      round: { round: result.round, finishedAt: around.at, seconds: roundSeconds(result), policyVersion: this.policyVersion, metrics },
+      round: {
+        round: result.round,
+        finishedAt: around.at,
+        seconds: roundSeconds(result),
+        policyVersion: this.policyVersion,
+        metrics,
+      },
       rollouts: roundRollouts(result, around),
       peers: taken.credits,
       counters: {
@@ -390,7 +422,12 @@ class WaggleEngine implements Engine {
     // The runtime failed but the process lives: a fresh one is the only known good state.
     this.compute = null;
     void this.supervisor.stop().then(() => {
-      this.state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs: 1000 * 2 ** this.failures, detail: message });
+      this.state.dispatch({
+        type: 'computeDied',
+        attempt: this.failures,
+        retryInMs: 1000 * 2 ** this.failures,
+        detail: message,
+      });
     });
   }
 
@@ -398,7 +435,9 @@ class WaggleEngine implements Engine {
     const detail = signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`;
     this.compute = null;
     const { attempt, retryInMs } = this.supervisor.retry;
-    this.log.warn(`The compute process ended (${detail}); attempt ${attempt} to restart it in ${retryInMs / 1000} s, from the last whole round`);
+    this.log.warn(
+      `The compute process ended (${detail}); attempt ${attempt} to restart it in ${retryInMs / 1000} s, from the last whole round`,
+    );
     try {
       this.parts.store.addCounters({ computeRestarts: 1 });
     } catch (error) {
@@ -436,7 +475,10 @@ class WaggleEngine implements Engine {
       this.parts.store.creditPeers(credits);
       this.parts.store.addCounters({ trainedMs: this.takeTrainedMs() });
     } catch (error) {
-      this.log.error('The last checkpoint could not be written; the redo log holds the rounds since the one before', error);
+      this.log.error(
+        'The last checkpoint could not be written; the redo log holds the rounds since the one before',
+        error,
+      );
     }
     await this.supervisor.stop();
     await this.swarm.close();
@@ -490,7 +532,10 @@ class WaggleEngine implements Engine {
       memory: this.memory,
       lastCheckpointAt: this.lastCheckpointAt,
       dataDirectory: folder.paths.root,
-      trainedMs: (store.counters().trainedMs ?? 0) + this.unsavedTrainedMs + (this.trainingSince === null ? 0 : Date.now() - this.trainingSince),
+      trainedMs:
+        (store.counters().trainedMs ?? 0) +
+        this.unsavedTrainedMs +
+        (this.trainingSince === null ? 0 : Date.now() - this.trainingSince),
     });
   }
 
@@ -531,7 +576,11 @@ class WaggleEngine implements Engine {
   private async measureMemory(): Promise<void> {
     const { pid } = this.supervisor;
     const resident = await residentBytes([process.pid, ...(pid === null ? [] : [pid])]);
-    this.memory = [...resident].map(([id, rssBytes]) => ({ process: id === process.pid ? ('node' as const) : ('compute' as const), pid: id, rssBytes }));
+    this.memory = [...resident].map(([id, rssBytes]) => ({
+      process: id === process.pid ? ('node' as const) : ('compute' as const),
+      pid: id,
+      rssBytes,
+    }));
     this.statusChanged();
   }
 
@@ -559,5 +608,7 @@ async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<vo
 /** Errors of native-models carry code and fix without sharing our class. */
 function faultOf(error: unknown): Fault {
   const { code, message, fix } = error as Partial<Fault>;
-  return typeof code === 'string' && typeof message === 'string' && typeof fix === 'string' ? { code, message, fix } : toApiFault(error);
+  return typeof code === 'string' && typeof message === 'string' && typeof fix === 'string'
+    ? { code, message, fix }
+    : toApiFault(error);
 }

@@ -105,7 +105,8 @@ function generateOptions(config: Config, seed: number) {
 
 /** Groups that have something to teach go first; a peer would drop the others. */
 function shareOwn(swarm: SwarmPort, own: readonly OwnGroup[], round: number, most: number): number {
-  const hasSpread = (group: OwnGroup): boolean => group.completions.some(({ reward }) => reward !== group.completions[0]!.reward);
+  const hasSpread = (group: OwnGroup): boolean =>
+    group.completions.some(({ reward }) => reward !== group.completions[0]!.reward);
   const ordered = [...own.filter(hasSpread), ...own.filter((group) => !hasSpread(group))];
   return swarm.share(ordered.slice(0, most), round).filter((id) => id !== null).length;
 }

@@ -63,7 +63,9 @@ export class ProviderChoice {
     try {
       await writeFileAtomic(this.options.path, JSON.stringify({ key, verdicts: this.known }, null, 2));
     } catch (error) {
-      this.options.log.warn(`The provider verdicts could not be kept, the trial will run again at the next start: ${String(error)}`);
+      this.options.log.warn(
+        `The provider verdicts could not be kept, the trial will run again at the next start: ${String(error)}`,
+      );
     }
   }
 }

@@ -25,7 +25,10 @@ export interface RoundSurroundings {
 }
 
 export function generatedTokens({ own }: RoundResult): number {
-  return own.reduce((sum, group) => sum + group.completions.reduce((n, completion) => n + completion.tokens.length, 0), 0);
+  return own.reduce(
+    (sum, group) => sum + group.completions.reduce((n, completion) => n + completion.tokens.length, 0),
+    0,
+  );
 }
 
 export function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricValues {
@@ -33,7 +36,9 @@ export function roundMetrics(result: RoundResult, around: RoundSurroundings): Me
   const tokens = generatedTokens(result);
   const sampled = own.flatMap((group) => group.completions.flatMap((completion) => completion.behaviorLogprobs));
   return {
-    ...groupStatistics(own.map((group) => group.completions.map((c) => ({ reward: c.reward, tokens: c.tokens.length, ended: c.ended })))),
+    ...groupStatistics(
+      own.map((group) => group.completions.map((c) => ({ reward: c.reward, tokens: c.tokens.length, ended: c.ended }))),
+    ),
     ...(sampled.length > 0 ? { entropy: -mean(sampled) } : {}),
     ...(adopted.length > 0
       ? {
@@ -64,7 +69,8 @@ function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSu
   const perToken = (metrics: Record<string, number> | undefined, name: string): number | undefined =>
     metrics?.[name] === undefined || !metrics.tokens ? undefined : metrics[name] / metrics.tokens;
   // The stabiliser may act on either part, the importance ratio only where behaviour log-probs are known.
-  const stabilised = objectives.peers.name === 'asympo' && peers ? peers : objectives.own.name === 'asympo' ? own : undefined;
+  const stabilised =
+    objectives.peers.name === 'asympo' && peers ? peers : objectives.own.name === 'asympo' ? own : undefined;
   return defined({
     gradientNorm: outcome!.gradientNorm,
     learningRate: outcome!.learningRate,
@@ -103,7 +109,9 @@ function stageSeconds({ seconds }: RoundResult): MetricValues {
 export function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRolloutGroup[] {
   const trained = new Set(result.trainedOwn);
   const own = result.own.map((group): NewRolloutGroup => {
-    const advantages = trained.has(group) ? around.objectives.own.advantages(group.completions.map(({ reward }) => reward)) : null;
+    const advantages = trained.has(group)
+      ? around.objectives.own.advantages(group.completions.map(({ reward }) => reward))
+      : null;
     return {
       round: result.round,
       at: around.at,
@@ -113,7 +121,12 @@ export function roundRollouts(result: RoundResult, around: RoundSurroundings): N
       task: group.instance.ref,
       question: group.instance.question,
       answer: group.instance.answer,
-      completions: group.completions.map(({ text, ended, reward }, i) => ({ text, ended, reward, advantage: advantages?.[i] ?? null })),
+      completions: group.completions.map(({ text, ended, reward }, i) => ({
+        text,
+        ended,
+        reward,
+        advantage: advantages?.[i] ?? null,
+      })),
     };
   });
   const adopted = result.adopted.map(({ group, instance }): NewRolloutGroup => {
@@ -127,7 +140,12 @@ export function roundRollouts(result: RoundResult, around: RoundSurroundings): N
       task: group.task,
       question: instance.question,
       answer: instance.answer,
-      completions: group.completions.map(({ text, ended, reward }, i) => ({ text, ended, reward, advantage: advantages[i] ?? null })),
+      completions: group.completions.map(({ text, ended, reward }, i) => ({
+        text,
+        ended,
+        reward,
+        advantage: advantages[i] ?? null,
+      })),
     };
   });
   return [...own, ...adopted];

@@ -94,22 +94,48 @@ export class NodeSwarm implements SwarmPort {
   summary(): SwarmSummary {
     const { identity, config } = this.options;
     if (!this.swarm) return noSwarm(config.swarmName, identity.publicKey);
-    const { presence, text, name, publicKey, peers, groupsShared, groupsAdopted, groupsPooled, rejected, bytesIn, bytesOut } = this.swarm.status();
-    return { presence, text, name, publicKey, peers, groupsShared, groupsAdopted, groupsPooled, rejected, bytesIn, bytesOut };
+    const {
+      presence,
+      text,
+      name,
+      publicKey,
+      peers,
+      groupsShared,
+      groupsAdopted,
+      groupsPooled,
+      rejected,
+      bytesIn,
+      bytesOut,
+    } = this.swarm.status();
+    return {
+      presence,
+      text,
+      name,
+      publicKey,
+      peers,
+      groupsShared,
+      groupsAdopted,
+      groupsPooled,
+      rejected,
+      bytesIn,
+      bytesOut,
+    };
   }
 
   peers(): PeerRow[] {
-    return (this.swarm?.peers() ?? []).map(({ peer, connected, policyName, latencyMs, bytesIn, bytesOut, groupsReceived, rejected, lastSeenAt }) => ({
-      peer,
-      connected,
-      policyName,
-      latencyMs,
-      bytesIn,
-      bytesOut,
-      groupsReceived,
-      rejected,
-      lastSeenAt,
-    }));
+    return (this.swarm?.peers() ?? []).map(
+      ({ peer, connected, policyName, latencyMs, bytesIn, bytesOut, groupsReceived, rejected, lastSeenAt }) => ({
+        peer,
+        connected,
+        policyName,
+        latencyMs,
+        bytesIn,
+        bytesOut,
+        groupsReceived,
+        rejected,
+        lastSeenAt,
+      }),
+    );
   }
 
   /** What was verified since the last call, for the history; and how many records came through or did not. */
@@ -172,5 +198,10 @@ function addGroup(credit: PeerCredit, completions: readonly { reward: number }[]
 function verifyTexts(ref: unknown, texts: readonly string[]) {
   const verified = verifyGroup(ref, texts);
   if (!verified.ok) return verified;
-  return { ok: true as const, ref: verified.ref, question: verified.instance.question, rewards: verified.verdicts.map(({ reward }) => reward) };
+  return {
+    ok: true as const,
+    ref: verified.ref,
+    question: verified.instance.question,
+    rewards: verified.verdicts.map(({ reward }) => reward),
+  };
 }

@@ -11,7 +11,9 @@ export function roundTasks(taskSet: string, seed: string, round: number, count: 
     throw new WaggleError({
       code: 'unknownTaskSet',
       message: `There is no task set ${taskSet}`,
-      fix: `Choose one of: ${listTaskSets().map(({ name }) => name).join(', ')}.`,
+      fix: `Choose one of: ${listTaskSets()
+        .map(({ name }) => name)
+        .join(', ')}.`,
     });
   }
   return sampleTaskRefs(set, { seed: BigInt(`0x${seed}`), from: round * count, count }).map((ref) => {

@@ -31,7 +31,10 @@ export function promptTokens(policy: PolicyText, instance: TaskInstance): number
 }
 
 /** Decoded text without the final EOS. */
-export function completionText(tokenizer: Tokenizer, { tokens, ended }: Pick<GeneratedCompletion, 'tokens' | 'ended'>): string {
+export function completionText(
+  tokenizer: Tokenizer,
+  { tokens, ended }: Pick<GeneratedCompletion, 'tokens' | 'ended'>,
+): string {
   return tokenizer.decode(ended ? tokens.slice(0, -1) : tokens);
 }
 

@@ -45,7 +45,7 @@ export class RedoLog<Entry> {
     frame.writeUInt32LE(crc32(payload), 4);
     payload.copy(frame, FRAME_HEADER_BYTES);
     try {
-      for (let done = 0; done < frame.length; ) {
+      for (let done = 0; done < frame.length;) {
         const { bytesWritten } = await this.file.write(frame, done, frame.length - done, this.end + done);
         done += bytesWritten;
       }

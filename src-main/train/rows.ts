@@ -30,7 +30,11 @@ export function peerTokenGroup(
 ): TokenGroup | null {
   const room = contextTokens - promptTokens.length;
   const kept = completions
-    .map(({ text, ended, reward }) => ({ tokens: [...tokenizer.encode(text), ...(ended ? [tokenizer.eosId] : [])], reward, behaviorLogprobs: null }))
+    .map(({ text, ended, reward }) => ({
+      tokens: [...tokenizer.encode(text), ...(ended ? [tokenizer.eosId] : [])],
+      reward,
+      behaviorLogprobs: null,
+    }))
     .filter(({ tokens }) => tokens.length > 0 && tokens.length <= room);
   if (kept.length < 2 || kept.every(({ reward }) => reward === kept[0]!.reward)) return null;
   return { promptTokens, completions: kept };

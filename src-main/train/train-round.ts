@@ -57,7 +57,11 @@ export interface TrainOutcome {
 const ADAM_EPSILON = 1e-8;
 
 /** @returns null when there is nothing to train on. */
-export function planTraining(parts: readonly TrainPart[], policyVersion: number, options: TrainOptions): TrainPlan | null {
+export function planTraining(
+  parts: readonly TrainPart[],
+  policyVersion: number,
+  options: TrainOptions,
+): TrainPlan | null {
   const filled = parts.filter((part) => part.groups.length > 0);
   const total = filled.reduce((sum, part) => sum + part.groups.length, 0);
   if (total === 0) return null;
@@ -81,8 +85,20 @@ export function planTraining(parts: readonly TrainPart[], policyVersion: number,
 }
 
 /** @throws ComputeError; the gradient of an unfinished step is forgotten by the process's next start or step. */
-export async function executePlan(compute: ComputeHost, plan: TrainPlan, onStep: (steps: number) => void = () => undefined): Promise<TrainOutcome> {
-  const outcome: TrainOutcome = { policyVersion: 0, steps: 0, tokens: 0, gradientNorm: 0, learningRate: 0, skippedSteps: 0, parts: {} };
+export async function executePlan(
+  compute: ComputeHost,
+  plan: TrainPlan,
+  onStep: (steps: number) => void = () => undefined,
+): Promise<TrainOutcome> {
+  const outcome: TrainOutcome = {
+    policyVersion: 0,
+    steps: 0,
+    tokens: 0,
+    gradientNorm: 0,
+    learningRate: 0,
+    skippedSteps: 0,
+    parts: {},
+  };
   await compute.call('dropGradient', null);
   for (const optimizer of plan.optimizers) {
     for (const { source, objective, rows } of plan.parts) {

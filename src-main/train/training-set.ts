@@ -14,7 +14,12 @@ export interface TrainingSetOptions {
 }
 
 /** Uniform sample without replacement of the own groups that have something to teach. */
-export function sampleOwnGroups(own: readonly OwnGroup[], adopted: number, options: TrainingSetOptions, random: () => number): OwnGroup[] {
+export function sampleOwnGroups(
+  own: readonly OwnGroup[],
+  adopted: number,
+  options: TrainingSetOptions,
+  random: () => number,
+): OwnGroup[] {
   const useful = own.filter((group) => !isUniform(group.completions.map(({ reward }) => reward)));
   const wanted = options.ownGroups + Math.max(0, options.peerGroups - adopted);
   for (let i = useful.length - 1; i > 0; i--) {

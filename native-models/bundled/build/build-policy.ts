@@ -107,12 +107,20 @@ async function restore(directory: string, policy: PolicyRuntime): Promise<Progre
   const bytes = await readFile(join(directory, progress.file));
   const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   const count = policy.weights.length;
-  [policy.weights, policy.optimizer.m, policy.optimizer.v].forEach((part, i) => part.set(all.subarray(i * count, (i + 1) * count)));
+  [policy.weights, policy.optimizer.m, policy.optimizer.v].forEach((part, i) =>
+    part.set(all.subarray(i * count, (i + 1) * count)),
+  );
   policy.optimizer.step = progress.step;
   return progress;
 }
 
-async function train(policy: PolicyRuntime, tokenizer: Tokenizer, steps: number, seed: number, work: string): Promise<Progress> {
+async function train(
+  policy: PolicyRuntime,
+  tokenizer: Tokenizer,
+  steps: number,
+  seed: number,
+  work: string,
+): Promise<Progress> {
   const progress = await restore(work, policy);
   const startedAt = performance.now() - progress.seconds * 1000;
   const startStep = progress.step;
@@ -139,8 +147,16 @@ async function train(policy: PolicyRuntime, tokenizer: Tokenizer, steps: number,
     }
     if (progress.step % CHECKPOINT_STEPS === 0 || progress.step === steps) await saveProgress(work, policy, progress);
     if (progress.step % EVALUATE_STEPS === 0) {
-      const sampled = await accuracy(policy, tokenizer, { tasks: 160, samples: 2, temperature: 1, seed, maxNewTokens: 80 });
-      const perTask = Object.entries(sampled).map(([task, by]) => `${task} ${((100 * by.all!.right) / by.all!.total).toFixed(0)}%`);
+      const sampled = await accuracy(policy, tokenizer, {
+        tasks: 160,
+        samples: 2,
+        temperature: 1,
+        seed,
+        maxNewTokens: 80,
+      });
+      const perTask = Object.entries(sampled).map(
+        ([task, by]) => `${task} ${((100 * by.all!.right) / by.all!.total).toFixed(0)}%`,
+      );
       console.log(`sampled accuracy ${(100 * overall(sampled)).toFixed(1)} %  ${perTask.join('  ')}`);
       sinceReport = performance.now();
     }
@@ -174,7 +190,9 @@ async function finish(policy: PolicyRuntime, tokenizer: Tokenizer, progress: Pro
     sampled,
   });
   await writeFile(join(options.out, 'README.md'), card);
-  console.log(`${options.out}: greedy ${(100 * overall(greedy)).toFixed(1)} %, sampled ${(100 * overall(sampled)).toFixed(1)} %`);
+  console.log(
+    `${options.out}: greedy ${(100 * overall(greedy)).toFixed(1)} %, sampled ${(100 * overall(sampled)).toFixed(1)} %`,
+  );
 }
 
 async function main(): Promise<void> {
@@ -188,7 +206,9 @@ async function main(): Promise<void> {
   try {
     await policy.defineObjective('sft', sftLoss);
     console.log(`${weights.length} parameters, vocabulary ${config.vocabularySize}, ${steps} steps`);
-    const progress = options['export-only'] ? await restore(options.work, policy) : await train(policy, tokenizer, steps, seed, options.work);
+    const progress = options['export-only']
+      ? await restore(options.work, policy)
+      : await train(policy, tokenizer, steps, seed, options.work);
     console.log(`trained ${progress.step} steps in ${(progress.seconds / 60).toFixed(1)} min`);
     await finish(policy, tokenizer, progress, seed);
   } finally {

@@ -19,7 +19,12 @@ export interface Demonstration {
 }
 
 /** Tasks `from` to `from + count` of the stream of this seed. */
-export function starterTasks(purpose: 'training' | 'held-out', seed: number, from: number, count: number): TaskInstance[] {
+export function starterTasks(
+  purpose: 'training' | 'held-out',
+  seed: number,
+  from: number,
+  count: number,
+): TaskInstance[] {
   const set = getTaskSet('starter')!;
   return sampleTaskRefs(set, { seed: BigInt(seed), from, count, purpose }).map((ref) => {
     const made = instantiate(ref);
@@ -39,7 +44,10 @@ export function demonstrations(seed: number, from: number, count: number): Demon
 export function trainRows(batch: readonly Demonstration[], tokenizer: Tokenizer): TrainRow[] {
   const rows = batch.map(({ prompt, completion }) => {
     const promptTokens = tokenizer.encode(prompt);
-    return { promptLength: promptTokens.length, tokens: [...promptTokens, ...tokenizer.encode(completion), tokenizer.eosId] };
+    return {
+      promptLength: promptTokens.length,
+      tokens: [...promptTokens, ...tokenizer.encode(completion), tokenizer.eosId],
+    };
   });
   const completionTokens = rows.reduce((sum, row) => sum + row.tokens.length - row.promptLength, 0);
   return rows.map((row) => ({ ...row, advantage: 0, rowWeight: 1 / completionTokens, behaviorLogprobs: null }));
