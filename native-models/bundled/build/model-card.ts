@@ -55,7 +55,7 @@ signal, and far from perfect, so that it has room. It is no chat model; it answe
 - Prompt: the terse wording of a task and a line feed, for example \`gcd 84 36\`. Answer: inside \`<answer>\` and \`</answer>\`.
 - Trained from random weights by Waggle's own engine with the SFT objective on Waggle's own tasks, nothing else:
   ${facts.steps.toLocaleString('en')} steps of ${facts.batch} demonstrations (${facts.demonstrations.toLocaleString('en')} in all, none twice), AdamW, learning rate ${facts.peakLearningRate}
-  with warm-up and cosine decay, seed ${facts.seed}, ${facts.minutes.toFixed(0)} minutes on ${facts.machine}. Made again by \`npm run build:policy\`.
+  with warm-up and cosine decay, seed ${facts.seed}, ${facts.minutes.toFixed(0)} minutes on ${facts.machine} (busy with other work). Made again by \`npm run build:policy\`.
 - No text of people, no data set, no other model went into it.
 
 ## Manners of answering
