@@ -143,15 +143,15 @@ test('colours: the system decides until the reader does, and that is remembered'
   await page.emulateMedia({ colorScheme: 'light' });
   await eventually(async () => assert.notEqual(await ground(), dark));
   const light = await ground();
-  const button = page.getByRole('button', { name: /^Colours:/ });
-  await button.click();
-  await button.click();
-  assert.equal(await ground(), dark);
+  await page.getByRole('button', { name: /^Colours: as the system/ }).click();
+  await page.getByRole('button', { name: /^Colours: light/ }).click();
+  await page.getByRole('button', { name: /^Colours: dark/ }).waitFor();
+  await eventually(async () => assert.equal(await ground(), dark));
   await page.reload();
   await settled(page);
   assert.equal(await ground(), dark);
   await page.getByRole('button', { name: /^Colours: dark/ }).click();
-  assert.equal(await ground(), light);
+  await eventually(async () => assert.equal(await ground(), light));
 });
 
 test('nothing moves when motion is to be reduced', async (t) => {
