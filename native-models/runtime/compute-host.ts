@@ -61,12 +61,14 @@ const entry = fileURLToPath(
 
 export const forkCompute: SpawnCompute = () => {
   const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  // A send to a process that just died fails through 'exit'; without a listener 'error' would end the node.
-  child.on('error', () => undefined);
   return {
     post: (message) => child.connected && child.send(message as object, () => undefined),
     onMessage: (listener) => child.on('message', listener),
-    onExit: (listener) => child.on('exit', (code, signal) => listener({ code, signal })),
+    onExit: (listener) => {
+      child.on('exit', (code, signal) => listener({ code, signal }));
+      // A process that could not be started has no 'exit'; a send to one that just died fails through its 'exit'.
+      child.on('error', () => child.pid === undefined && listener({ code: null, signal: null }));
+    },
     kill: () => child.kill('SIGKILL'),
     pid: child.pid ?? null,
   };
@@ -116,7 +118,7 @@ export class ComputeHost {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject, onProgress });
-      this.channel.post({ kind: 'call', id, call, args } as ToCompute);
+      this.channel.post({ kind: 'call', id, call, args });
     });
   }
 

@@ -26,6 +26,8 @@ class CancelledError extends Error {
 const CHECKPOINT_VERSION = 1;
 const CHECKPOINTS_KEPT = 2;
 const PROGRESS_INTERVAL_MS = 200;
+const FOREIGN_FIX =
+  'Start with the policy this data folder was made with (--policy-directory), or give this one a data folder of its own with --data.';
 
 type Handlers = {
   [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']>;
@@ -68,14 +70,18 @@ export class ComputeServer {
   /** Lets messages in, waits while held, throws when cancelled. Between two runs of a session. */
   private readonly checkpoint = async (): Promise<void> => {
     await nextTurn();
-    if (this.held) {
+    if (this.mustWait()) {
       this.post({ kind: 'held', held: true });
-      while (this.held && !this.cancelled) await new Promise<void>((resolve) => (this.wake = resolve));
+      while (this.mustWait()) await new Promise<void>((resolve) => (this.wake = resolve));
       this.wake = null;
       this.post({ kind: 'held', held: false });
     }
     if (this.cancelled) throw new CancelledError('The call was cancelled');
   };
+
+  private mustWait(): boolean {
+    return this.held && !this.cancelled;
+  }
 
   private opened(): PolicyRuntime {
     if (!this.policy) throw new Error('No policy is open');
@@ -108,7 +114,7 @@ export class ComputeServer {
       this.opened().dropGradient();
       return Promise.resolve(null);
     },
-    save: ({ state }) => this.save(state),
+    save: ({ state, version }) => this.save(state, version),
     exportPolicy: async ({ directory }) => {
       const { config, weights } = this.opened();
       await savePolicyFolder(directory, { config, weights, dtype: 'float16', tokenizerFrom: this.policyDirectory });
@@ -131,7 +137,7 @@ export class ComputeServer {
     this.store =
       args.checkpointDirectory === null
         ? null
-        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT });
+        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT, identity: name });
     const resumed = await this.resume(policy);
     return {
       name,
@@ -144,7 +150,7 @@ export class ComputeServer {
   }
 
   private async resume(policy: PolicyRuntime): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
-    const latest = (await this.store?.loadLatest()) ?? null;
+    const latest = (await this.store?.loadLatest().catch(withForeignFix)) ?? null;
     if (!latest) return { state: null, passedOver: [] };
     const passedOver = latest.damaged.map(({ path, reason }) => `${path}: ${reason}`);
     if (!latest.checkpoint) return { state: null, passedOver };
@@ -157,10 +163,7 @@ export class ComputeServer {
           new Error(
             `The checkpoint holds ${saved?.length ?? 0} numbers for ${key}, this policy has ${target.length}: it belongs to another policy`,
           ),
-          {
-            code: 'checkpointForeign',
-            fix: 'Start with the policy the data folder was made with, or give another data folder with --data.',
-          },
+          { code: 'foreign', fix: FOREIGN_FIX },
         );
       }
       target.set(saved);
@@ -169,8 +172,17 @@ export class ComputeServer {
     return { state: state.node as CheckpointState, passedOver };
   }
 
-  private async save(node: CheckpointState): Promise<{ bytes: number }> {
+  private async save(node: CheckpointState, version: number): Promise<{ bytes: number }> {
     const { weights, optimizer } = this.opened();
+    if (optimizer.step !== version) {
+      throw Object.assign(
+        new Error(`The policy has taken ${optimizer.step} optimiser steps, the checkpoint would say ${version}`),
+        {
+          code: 'checkpointMidRound',
+          fix: 'Nothing to do: the interrupted round is left out, the rounds before it are in the redo log.',
+        },
+      );
+    }
     if (!this.store) throw new Error('Opened without a checkpoint folder');
     const shape = [weights.length];
     await this.store.save({
@@ -184,6 +196,13 @@ export class ComputeServer {
     });
     return { bytes: weights.byteLength * 3 };
   }
+}
+
+/** The store knows folders only; here it is known that one belongs to a policy. */
+function withForeignFix(error: unknown): never {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (code !== 'foreign') throw error;
+  throw Object.assign(new Error(String(message).split('. ')[0], { cause: error }), { code, fix: FOREIGN_FIX });
 }
 
 function faultOf(error: unknown): ComputeFault {

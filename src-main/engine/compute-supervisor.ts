@@ -25,7 +25,8 @@ export interface ComputeSupervisorOptions {
   threads: number;
   /** Chosen by the provider trial; asked at every start. */
   provider: () => Promise<ProviderName>;
-  objectives: readonly Objective[];
+  /** Asked at every start: logged rounds may need one that the config no longer names. */
+  objectives: () => readonly Objective[];
   log: Logger;
   /** The process died although nobody ended it. */
   onDied: (exit: ComputeExit) => void;
@@ -70,6 +71,7 @@ export class ComputeSupervisor {
     const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
     if (provider !== wanted)
       log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
+    await this.stop(); // one that is still there after a failed start
     this.ending = false;
     const host = new ComputeHost(this.options.spawn);
     this.host = host;
@@ -78,7 +80,7 @@ export class ComputeSupervisor {
       const opened = await host.call('open', { policyDirectory, checkpointDirectory, provider, threads });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
       const names = new Set<string>();
-      for (const { name, loss } of objectives) {
+      for (const { name, loss } of objectives()) {
         if (names.has(name)) continue;
         names.add(name);
         const model = lowerGraph(gradientGraph(opened.config, loss), loweringFor(provider), name);

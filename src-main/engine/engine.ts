@@ -5,7 +5,7 @@
  * Durability: a round counts once it is in the redo log; a checkpoint (weights, optimiser, round) is written every
  * `checkpointSeconds` and empties the log. After a crash of either process: checkpoint + log = the last whole round.
  */
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import {
   ComputeDiedError,
   forkCompute,
@@ -13,18 +13,19 @@ import {
   type SpawnCompute,
 } from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
-import type { ProviderName } from '../../native-models/runtime/provider.ts';
+import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { appVersion } from '../base/app-root.ts';
 import { asDiskFull, freeBytesAt } from '../base/atomic-file.ts';
 import { createEmitter } from '../base/emitter.ts';
-import { toApiFault, type Fault } from '../base/errors.ts';
+import { toApiFault, WaggleError, type Fault } from '../base/errors.ts';
 import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import { createObjective } from '../objective/index.ts';
+import type { Objective } from '../objective/objective.ts';
 import type { PolicyText } from '../rollout/rollout.ts';
 import { finiteMetrics } from '../stats/metrics.ts';
-import { openStore, type Store } from '../store/store.ts';
+import { openStore, type RoundRecord, type Store } from '../store/store.ts';
 import { openIdentity, type Identity } from '../swarm/identity.ts';
 import { executePlan, type TrainPlan } from '../train/train-round.ts';
 import { RedoLog } from '../train/redo-log.ts';
@@ -33,7 +34,7 @@ import type { CallName, Calls, Events, HardwareReport, NodeApi, NodeStatus, Roun
 import { bundledPolicyDirectory, promptStyleOf } from './bundled-policy.ts';
 import { ComputeSupervisor } from './compute-supervisor.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
-import { readHardware, residentBytes } from './hardware.ts';
+import { readHardware, residentBytes, type MachineReport } from './hardware.ts';
 import { runRound, type RoundParts, type RoundResult } from './loop.ts';
 import { nodeStatus } from './node-status.ts';
 import { ProviderChoice } from './provider-choice.ts';
@@ -47,6 +48,8 @@ export interface EngineOptions {
   log: Log;
   /** How the compute process is made; plain Node forks. */
   spawnCompute?: SpawnCompute;
+  /** How a process that tries one provider is made; plain Node forks. */
+  spawnTrial?: SpawnTrial;
 }
 export interface Engine {
   api: NodeApi;
@@ -59,7 +62,16 @@ export interface Engine {
 /** One logged round; null where there was nothing to train on. */
 interface RedoEntry {
   round: number;
+  /** Name of the policy that was trained. */
+  policy: string;
   plan: TrainPlan | null;
+}
+
+/** A round that is trained but not yet durable: it stays in memory until there is room on the disk. */
+interface UnsettledRound {
+  entry: RedoEntry;
+  logged: boolean;
+  record: RoundRecord;
 }
 
 const RECENT_ROUNDS = 20;
@@ -70,6 +82,7 @@ const DISK_POLL_MS = 5000;
 /** Room for a checkpoint of the bundled policy and some history; less counts as still full. */
 const DISK_RESUME_BYTES = 128 * 1024 * 1024;
 const CLOSE_DEADLINE_MS = 10_000;
+const CANCEL_INTERVAL_MS = 50;
 const MAX_FAILURES = 5;
 
 /** @throws WaggleError and its kin when the data folder, the key, the history or the bundled policy cannot be used. */
@@ -90,6 +103,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const policyDirectory = config.policyDirectory === '' ? bundledPolicyDirectory() : config.policyDirectory;
     const redo = await RedoLog.open<RedoEntry>(join(folder.paths.checkpoints, 'redo.log'));
     own(redo.log, (l) => l.close());
+    if (redo.damagedBytes > 0)
+      log
+        .for('engine')
+        .warn(`The last ${redo.damagedBytes} bytes of the redo log were damaged; what they held is trained anew`);
     const engine = new WaggleEngine(options, {
       folder,
       identity,
@@ -155,10 +172,11 @@ class WaggleEngine implements Engine {
   private unsavedTrainedMs = 0;
   private lastCheckpointAt: number | null = null;
   private checkpointRound = 0;
+  private unsettled: UnsettledRound | null = null;
   private memory: NodeStatus['memory'] = [];
   private statusTimer: NodeJS.Timeout | null = null;
   private rolloutsSentAt = 0;
-  private hardwareReport: Promise<Omit<HardwareReport, 'verdicts'>> | null = null;
+  private hardwareReport: Promise<MachineReport> | null = null;
 
   constructor(options: EngineOptions, parts: OwnedParts) {
     this.options = options;
@@ -167,15 +185,14 @@ class WaggleEngine implements Engine {
     this.log = log.for('engine');
     this.emitter = createEmitter<Events>((error, name) => this.log.error(`A listener of ${name} failed`, error));
     this.state = createRunState({ now: Date.now, onChange: (state, before) => this.onStateChange(state, before) });
-    const clip = { clipLow: config.clipLow, clipHigh: config.clipHigh };
     this.objectives = {
-      own: createObjective(config.ownObjective, clip),
-      peers: createObjective(config.peerObjective, clip),
+      own: createObjective(config.ownObjective, config),
+      peers: createObjective(config.peerObjective, config),
     };
     this.swarm = new NodeSwarm({
       config,
       identity: parts.identity,
-      policyName: () => this.compute?.opened.name ?? 'unknown',
+      policyName: () => this.policyName,
       currentRound: () => this.round,
       log: log.for('swarm'),
       onChange: () => this.statusChanged(),
@@ -184,6 +201,8 @@ class WaggleEngine implements Engine {
       wanted: config.provider,
       path: parts.folder.paths.hardware,
       machineKey: () => this.machineKey(),
+      gpuNames: async () => (await this.machine()).gpus.map(({ name }) => name),
+      ...(options.spawnTrial === undefined ? {} : { spawn: options.spawnTrial }),
       log: log.for('compute'),
     });
     this.supervisor = new ComputeSupervisor({
@@ -191,8 +210,8 @@ class WaggleEngine implements Engine {
       policyDirectory: parts.policyDirectory,
       checkpointDirectory: parts.folder.paths.checkpoints,
       threads: config.cpuThreads,
-      provider: () => this.providers.choose() as Promise<ProviderName>,
-      objectives: [this.objectives.own, this.objectives.peers],
+      provider: () => this.providers.choose(),
+      objectives: () => this.neededObjectives(),
       log: log.for('compute'),
       onDied: (detail) => this.onComputeDied(detail),
     });
@@ -253,6 +272,7 @@ class WaggleEngine implements Engine {
         style: await promptStyleOf(this.parts.policyDirectory),
       };
       const compute = await this.supervisor.start();
+      if (!computes(this.state.machine())) this.supervisor.hold(); // paused while it started
       await this.replay(compute);
       this.compute = compute;
       const { name, parameters } = compute.opened;
@@ -261,8 +281,16 @@ class WaggleEngine implements Engine {
       );
       this.state.dispatch({ type: 'computeReady' });
     } catch (error) {
-      this.failed(error);
+      await this.failed(error);
     }
+  }
+
+  /** Those of the config, and those that logged rounds were trained with before the config was changed. */
+  private neededObjectives(): Objective[] {
+    const { own, peers } = this.objectives;
+    const logged = this.parts.entries.flatMap(({ plan }) => plan?.parts.map(({ objective }) => objective) ?? []);
+    const others = [...new Set(logged)].filter((name) => name !== own.name && name !== peers.name);
+    return [own, peers, ...others.map((name) => createObjective(name, this.options.config))];
   }
 
   /** Checkpoint, then every logged round after it: the same training again. */
@@ -271,7 +299,7 @@ class WaggleEngine implements Engine {
     this.round = saved;
     this.checkpointRound = saved;
     this.policyVersion = opened.version;
-    const entries = this.parts.entries.filter((entry) => entry.round > saved);
+    const entries = await this.roundsAfter(saved, opened);
     if (entries.length > 0)
       this.log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
     for (const { round, plan } of entries) {
@@ -281,6 +309,29 @@ class WaggleEngine implements Engine {
     this.parts.store.rewindTo(this.round);
   }
 
+  /** The logged rounds that follow the checkpoint without a gap; what does not is forgotten, and the log with it. */
+  private async roundsAfter(saved: number, { name, state }: OpenedPolicy): Promise<RedoEntry[]> {
+    const after = this.parts.entries.filter((entry) => entry.round > saved);
+    const other = after.find(({ policy }) => policy !== name);
+    if (other) {
+      throw new WaggleError({
+        code: 'foreign',
+        message: `This data folder holds rounds of the policy "${other.policy}", the policy opened is "${name}"`,
+        fix: 'Start with the policy this data folder was made with (--policy-directory), or give this one a data folder of its own with --data.',
+      });
+    }
+    const gap = after.findIndex((entry, i) => entry.round !== saved + 1 + i);
+    const entries = gap < 0 ? after : after.slice(0, gap);
+    if (gap >= 0) {
+      const from = state ? `the checkpoint of round ${saved}` : 'the base policy';
+      this.log.warn(`${after.length - gap} logged rounds do not follow ${from}; they are left out`);
+      await this.parts.redo.clear();
+      for (const entry of entries) await this.parts.redo.append(entry);
+    }
+    this.parts.entries.splice(0, Infinity, ...entries);
+    return entries;
+  }
+
   private async oneRound(): Promise<void> {
     const { compute, policyText } = this;
     if (!compute || !policyText) {
@@ -288,21 +339,28 @@ class WaggleEngine implements Engine {
       return;
     }
     try {
-      await runRound(this.roundParts(compute, policyText), this.round + 1);
-      this.supervisor.worked();
-      this.failures = 0;
-      this.roundsThisStart++;
-      this.stage = 'idle';
-      this.state.dispatch({ type: 'roundEnded' });
-      const { rounds } = this.options.config;
-      if (rounds > 0 && this.roundsThisStart >= rounds) {
+      await this.settle();
+      if (!this.allRoundsDone()) {
+        await runRound(this.roundParts(compute, policyText), this.round + 1);
+        this.supervisor.worked();
+        this.failures = 0;
+        this.stage = 'idle';
+        this.state.dispatch({ type: 'roundEnded' });
+      }
+      if (this.allRoundsDone()) {
         await this.checkpoint();
-        this.state.dispatch({ type: 'roundsDone', rounds });
+        this.roundsThisStart = 0;
+        this.state.dispatch({ type: 'roundsDone', rounds: this.options.config.rounds });
       }
     } catch (error) {
       this.stage = 'idle';
-      this.failed(error);
+      await this.failed(error);
     }
+  }
+
+  private allRoundsDone(): boolean {
+    const { rounds } = this.options.config;
+    return rounds > 0 && this.roundsThisStart >= rounds;
   }
 
   private roundParts(
@@ -331,34 +389,59 @@ class WaggleEngine implements Engine {
 
   /** The round exists from here on: redo log first, then the history, then a checkpoint when one is due. */
   private async commit(result: RoundResult): Promise<void> {
-    const entry: RedoEntry = { round: result.round, plan: result.plan };
+    const entry: RedoEntry = { round: result.round, policy: this.policyName, plan: result.plan };
     this.parts.entries.push(entry);
     this.round = result.round;
+    this.roundsThisStart++;
     if (result.outcome) this.policyVersion = result.outcome.policyVersion;
-    await this.parts.redo.append(entry).catch(async (error: unknown) => {
-      throw await asDiskFull(error, this.parts.folder.paths.checkpoints);
-    });
-    this.record(result);
+    this.unsettled = { entry, logged: false, record: this.recordOf(result) };
+    await this.settle();
     const due = this.options.config.checkpointSeconds * 1000;
     if (Date.now() - (this.lastCheckpointAt ?? this.startedAt) >= due) await this.checkpoint();
+  }
+
+  /** Writes what is not yet durable. After a full disk it is tried again before anything else is trained. */
+  private async settle(): Promise<void> {
+    const { unsettled } = this;
+    if (!unsettled) return;
+    if (!unsettled.logged) {
+      await this.parts.redo.append(unsettled.entry).catch(async (error: unknown) => {
+        throw await asDiskFull(error, this.parts.folder.paths.checkpoints);
+      });
+      unsettled.logged = true;
+    }
+    const recorded = this.parts.store.recordRound(unsettled.record);
+    this.unsettled = null;
+    this.emitter.emit('round', recorded.row);
+    this.emitter.emit('leaderboard', this.parts.store.leaderboard());
+    if (Date.now() - this.rolloutsSentAt >= ROLLOUT_EVENT_INTERVAL_MS) {
+      this.rolloutsSentAt = Date.now();
+      this.emitter.emit('rollouts', recorded.rollouts);
+    }
+    this.statusChanged();
   }
 
   private async checkpoint(): Promise<void> {
     if (!this.compute || this.round === this.checkpointRound) return;
     const round = this.round;
-    await this.compute.host.call('save', { state: { round } });
+    await this.compute.host.call('save', { state: { round }, version: this.policyVersion });
     this.checkpointRound = round;
     this.lastCheckpointAt = Date.now();
     this.parts.entries.splice(0);
+    if (this.unsettled) this.unsettled.logged = true; // the checkpoint holds it
     await this.parts.redo.clear();
   }
 
-  private record(result: RoundResult): void {
+  private get policyName(): string {
+    return this.compute?.opened.name ?? basename(resolve(this.parts.policyDirectory));
+  }
+
+  private recordOf(result: RoundResult): RoundRecord {
     const taken = this.swarm.takeCredits();
     const summary = this.swarm.summary();
     const around: RoundSurroundings = {
       publicKey: this.parts.identity.publicKey,
-      policyName: this.compute?.opened.name ?? 'unknown',
+      policyName: this.policyName,
       at: Date.now(),
       objectives: this.objectives,
       peers: summary.peers,
@@ -372,7 +455,7 @@ class WaggleEngine implements Engine {
     if (dropped.length > 0) this.log.warn(`Round ${result.round}: not finite: ${dropped.join(', ')}`);
     if (result.outcome && result.outcome.skippedSteps > 0)
       this.log.warn(`Round ${result.round}: the gradient was not finite, the step was left out`);
-    const recorded = this.parts.store.recordRound({
+    return {
       round: {
         round: result.round,
         finishedAt: around.at,
@@ -389,46 +472,33 @@ class WaggleEngine implements Engine {
         groupsAdopted: result.adopted.length,
         trainedMs: this.takeTrainedMs(),
       },
-    });
-    this.emitter.emit('round', recorded.row);
-    this.emitter.emit('leaderboard', this.parts.store.leaderboard());
-    if (around.at - this.rolloutsSentAt >= ROLLOUT_EVENT_INTERVAL_MS) {
-      this.rolloutsSentAt = around.at;
-      this.emitter.emit('rollouts', recorded.rollouts);
-    }
-    this.statusChanged();
+    };
   }
 
   /** What an error means for the run state. A death has been dispatched already, a cancelled call means that somebody wanted it. */
-  private failed(error: unknown): void {
+  private async failed(error: unknown): Promise<void> {
     if (error instanceof ComputeDiedError || this.closing) return;
     const { code, message, fix } = faultOf(error);
     if (code === 'cancelled') return;
     if (code === 'diskFull') {
       const path = this.parts.folder.paths.root;
       this.log.error(`The disk is full (${message}); nothing is lost, training goes on when there is room`);
-      void freeBytesAt(path)
-        .catch(() => 0)
-        .then((freeBytes) => this.state.dispatch({ type: 'diskFull', path, freeBytes }));
-      this.state.dispatch({ type: 'diskFull', path, freeBytes: 0 });
+      this.state.dispatch({ type: 'diskFull', path, freeBytes: await freeBytesAt(path).catch(() => 0) });
       return;
     }
     this.failures++;
     this.log.error(`${message} (${code})`);
+    // The process lives, but perhaps in the middle of a round: a fresh one is the only known good state.
+    this.compute = null;
+    await this.supervisor.stop();
     if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
+      this.failures = 0;
       this.state.dispatch({ type: 'fault', code, message, fix });
+      this.state.dispatch({ type: 'computeStopped' });
       return;
     }
-    // The runtime failed but the process lives: a fresh one is the only known good state.
-    this.compute = null;
-    void this.supervisor.stop().then(() => {
-      this.state.dispatch({
-        type: 'computeDied',
-        attempt: this.failures,
-        retryInMs: 1000 * 2 ** this.failures,
-        detail: message,
-      });
-    });
+    const retryInMs = 1000 * 2 ** this.failures;
+    this.state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs, detail: message });
   }
 
   private onComputeDied({ code, signal }: { code: number | null; signal: string | null }): void {
@@ -447,18 +517,14 @@ class WaggleEngine implements Engine {
   }
 
   private onStateChange(state: RunState, before: RunState): void {
-    const trains = (name: RunState['name']): boolean => name === 'training' || name === 'finishing';
-    if (trains(state.name) && !trains(before.name)) {
-      this.trainingSince = Date.now();
-      this.supervisor.release();
-    }
-    if (!trains(state.name) && trains(before.name)) {
+    if (trains(state) && !trains(before)) this.trainingSince = Date.now();
+    if (!trains(state) && trains(before)) {
       this.unsavedTrainedMs += Date.now() - (this.trainingSince ?? Date.now());
       this.trainingSince = null;
-      if (state.name === 'stopped') this.supervisor.cancel();
-      else this.supervisor.hold();
     }
     if (state.name === 'stopped') this.supervisor.cancel();
+    else if (computes(state)) this.supervisor.release();
+    else this.supervisor.hold();
     if (state.name !== before.name) this.log.info(state.text);
     this.emitter.emit('status', this.status());
     this.wake();
@@ -468,17 +534,24 @@ class WaggleEngine implements Engine {
     this.state.dispatch({ type: 'close' });
     for (const timer of this.timers) clearInterval(timer);
     if (this.statusTimer) clearTimeout(this.statusTimer);
+    // A cancel between two calls reaches neither: it is said until the round has ended.
+    const cancelling = setInterval(() => this.supervisor.cancel(), CANCEL_INTERVAL_MS);
     await withDeadline(this.running, CLOSE_DEADLINE_MS);
+    clearInterval(cancelling);
     try {
+      await this.settle();
       if (this.compute) await withDeadline(this.checkpoint(), CLOSE_DEADLINE_MS);
       const { credits } = this.swarm.takeCredits();
       this.parts.store.creditPeers(credits);
       this.parts.store.addCounters({ trainedMs: this.takeTrainedMs() });
     } catch (error) {
-      this.log.error(
-        'The last checkpoint could not be written; the redo log holds the rounds since the one before',
-        error,
-      );
+      if (faultOf(error).code === 'checkpointMidRound')
+        this.log.info('The round in progress is left out; the redo log holds those since the last checkpoint');
+      else
+        this.log.error(
+          'The last checkpoint could not be written; the redo log holds the rounds since the one before',
+          error,
+        );
     }
     await this.supervisor.stop();
     await this.swarm.close();
@@ -540,13 +613,16 @@ class WaggleEngine implements Engine {
   }
 
   private async hardware(): Promise<HardwareReport> {
-    this.hardwareReport ??= readHardware();
-    return { ...(await this.hardwareReport), verdicts: [...this.providers.verdicts] };
+    return { ...(await this.machine()), verdicts: [...this.providers.verdicts] };
+  }
+
+  /** Read once: it takes seconds, and runs vendors' tools. */
+  private machine(): Promise<MachineReport> {
+    return (this.hardwareReport ??= readHardware());
   }
 
   private async machineKey(): Promise<string> {
-    this.hardwareReport ??= readHardware();
-    const { gpus, os } = await this.hardwareReport;
+    const { gpus, os } = await this.machine();
     return JSON.stringify([appVersion, os, gpus.map(({ name, driver }) => [name, driver])]);
   }
 
@@ -588,8 +664,6 @@ class WaggleEngine implements Engine {
     if (this.state.machine().reason?.kind !== 'diskFull') return;
     const free = await freeBytesAt(this.parts.folder.paths.root).catch(() => 0);
     if (free < DISK_RESUME_BYTES) return;
-    // The policy is ahead of the redo log by the round that could not be written: a checkpoint makes it whole again.
-    await this.checkpoint().catch((error: unknown) => this.log.error('Still no room for a checkpoint', error));
     this.state.dispatch({ type: 'diskFreed' });
   }
 
@@ -597,6 +671,13 @@ class WaggleEngine implements Engine {
     this.timers.add(setInterval(work, intervalMs));
   }
 }
+
+type Standing = Pick<RunState, 'name' | 'reason'>;
+
+const trains = ({ name }: Standing): boolean => name === 'training' || name === 'finishing';
+/** Whether the compute process may compute: training, and doing logged rounds again. */
+const computes = (standing: Standing): boolean =>
+  trains(standing) || standing.name === 'starting' || standing.reason?.kind === 'computeRestarting';
 
 async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

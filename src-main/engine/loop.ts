@@ -15,7 +15,7 @@ import { generateRollouts, promptTokens, verifyRollouts, type OwnGroup, type Pol
 import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { peerTokenGroup, type TokenGroup } from '../train/rows.ts';
-import { executePlan, planTraining, type TrainOutcome, type TrainPlan } from '../train/train-round.ts';
+import { executePlan, planTraining, withOwnLogprobs, type TrainOutcome, type TrainPlan } from '../train/train-round.ts';
 import { sampleOwnGroups } from '../train/training-set.ts';
 import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
@@ -81,11 +81,15 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   const own = await stage('verify', () => verifyRollouts(policy, generated));
   const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
   const adopted = await stage('admit', () => adoptFromPeers(swarm, config.peerGroups, policy));
+  const peers = adopted.map(({ tokens }) => tokens);
+  const peerGroups = objectives.peers.needsBehaviorLogprobs
+    ? await stage('admit', () => withOwnLogprobs(compute, peers, config.microBatchTokens))
+    : peers;
   const trainedOwn = sampleOwnGroups(own, adopted.length, config, () => random.float());
   const plan = planTraining(
     [
       { source: 'own', objective: objectives.own, groups: trainedOwn },
-      { source: 'peers', objective: objectives.peers, groups: adopted.map(({ tokens }) => tokens) },
+      { source: 'peers', objective: objectives.peers, groups: peerGroups },
     ],
     policy.version,
     config,

@@ -88,7 +88,7 @@ function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSu
 }
 
 function defined(values: Record<string, number | undefined>): MetricValues {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as MetricValues;
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 export function roundSeconds({ seconds }: RoundResult): number {

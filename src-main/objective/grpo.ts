@@ -26,7 +26,7 @@ export function grpo({ clipLow, clipHigh }: ObjectiveOptions): Objective {
     },
     rowWeights(groups, share) {
       const tokens = groups.reduce((sum, group) => sum + group.completionTokens.reduce((a, b) => a + b, 0), 0);
-      return groups.map((group) => group.completionTokens.map(() => share / tokens));
+      return groups.map((group) => group.completionTokens.map(() => share / Math.max(1, tokens)));
     },
     loss(b, { logprobs, behaviorLogprobs, completionMask, advantages, rowWeights }) {
       const advantage = b.reshape(advantages, ['B', 1]);

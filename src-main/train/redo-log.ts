@@ -7,8 +7,11 @@
  * frame ends the log: it is the round in progress. Knows nothing of what the entries mean.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
+import { syncDirectory } from '../base/atomic-file.ts';
+import { errnoCode } from '../base/errors.ts';
 
 const FRAME_HEADER_BYTES = 8;
 /** A round of a large batch is some megabytes; anything beyond is damage. */
@@ -25,12 +28,18 @@ export class RedoLog<Entry> {
   /** Opens or makes the file; what follows the last whole frame is cut off. `damagedBytes` says how much that was. */
   static async open<Entry>(path: string): Promise<{ log: RedoLog<Entry>; entries: Entry[]; damagedBytes: number }> {
     // 'a+' would force every write to the end, also after a truncation has failed half-way.
-    const file = await open(path, 'r+').catch(() => open(path, 'w+'));
+    const file = await open(path, 'r+').catch(async (error: unknown) => {
+      // Only a missing file is made: 'w+' would empty one that could not be opened just now.
+      if (errnoCode(error) !== 'ENOENT') throw error;
+      const made = await open(path, 'wx+');
+      await syncDirectory(dirname(path));
+      return made;
+    });
     try {
       const bytes = await file.readFile();
-      const { entries, end } = readFrames<Entry>(bytes);
+      const { entries, end } = readFrames(bytes);
       if (end < bytes.length) await file.truncate(end);
-      return { log: new RedoLog<Entry>(file, end), entries, damagedBytes: bytes.length - end };
+      return { log: new RedoLog<Entry>(file, end), entries: entries as Entry[], damagedBytes: bytes.length - end };
     } catch (error) {
       await file.close();
       throw error;
@@ -72,8 +81,8 @@ export class RedoLog<Entry> {
   }
 }
 
-function readFrames<Entry>(bytes: Buffer): { entries: Entry[]; end: number } {
-  const entries: Entry[] = [];
+function readFrames(bytes: Buffer): { entries: unknown[]; end: number } {
+  const entries: unknown[] = [];
   let at = 0;
   while (at + FRAME_HEADER_BYTES <= bytes.length) {
     const length = bytes.readUInt32LE(at);
@@ -82,7 +91,7 @@ function readFrames<Entry>(bytes: Buffer): { entries: Entry[]; end: number } {
     const payload = bytes.subarray(start, start + length);
     if (crc32(payload) !== bytes.readUInt32LE(at + 4)) break;
     try {
-      entries.push(deserialize(payload) as Entry);
+      entries.push(deserialize(payload));
     } catch {
       break;
     }

@@ -84,6 +84,26 @@ export function planTraining(
   };
 }
 
+/**
+ * Gives groups of other policies the log-probs of the own policy as it is now, for an objective that needs some: the ratio then
+ * starts from 1. @throws ComputeError
+ */
+export async function withOwnLogprobs(
+  compute: ComputeHost,
+  groups: readonly TokenGroup[],
+  maxTokens: number,
+): Promise<TokenGroup[]> {
+  const rows = groups.flatMap(({ promptTokens, completions }) =>
+    completions.map(({ tokens }) => ({ tokens: [...promptTokens, ...tokens], promptLength: promptTokens.length })),
+  );
+  const logprobs = rows.length > 0 ? await compute.call('score', { rows, maxTokens }) : [];
+  let next = 0;
+  return groups.map(({ promptTokens, completions }) => ({
+    promptTokens,
+    completions: completions.map((completion) => ({ ...completion, behaviorLogprobs: logprobs[next++]! })),
+  }));
+}
+
 /** @throws ComputeError; the gradient of an unfinished step is forgotten by the process's next start or step. */
 export async function executePlan(
   compute: ComputeHost,
