@@ -2,8 +2,10 @@
 import type { RoundRow } from '../../src-main/engine/api.ts';
 import { formatShare, plural } from '../ui/format.ts';
 
-/** Rounds after which an old value counts half in the smoothed line. */
-export const halfLifeRounds = 12;
+/** Rounds after which an old value counts half in the smoothed line: 12, and more over a long history, so that it stays a line. */
+function halfLifeRounds(rounds: readonly number[]): number {
+  return Math.max(12, ((rounds.at(-1) ?? 0) - (rounds[0] ?? 0)) / 50);
+}
 
 /**
  * Exponential moving average that weighs by rounds passed rather than by points, so that a thinned history gives the same line.
@@ -12,7 +14,7 @@ export const halfLifeRounds = 12;
 export function smooth(
   rounds: readonly number[],
   values: readonly (number | null)[],
-  halfLife = halfLifeRounds,
+  halfLife = halfLifeRounds(rounds),
 ): (number | null)[] {
   let weighted = 0;
   let weight = 0;
