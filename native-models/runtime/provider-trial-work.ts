@@ -1,13 +1,17 @@
 /**
  * What a provider has to prove: numbers of a small seeded policy (a training step, its effect, batched decoding of prompts
- * of different lengths), then the time of both on a larger one. Runs inside the throw-away process.
+ * of different lengths), then the time of both on a larger one. Runs inside the throw-away process; knows nothing of how
+ * messages reach it.
  */
+import { cpus } from 'node:os';
 import { initialParameters, parameterSlots } from '../policy/parameters.ts';
 import type { TokenLossFunction } from '../policy/graphs.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import type { TrainRow } from './batch.ts';
 import { generate } from './generate.ts';
+import { bundledProviders } from './ort-session.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
+import { isTrialRequest, type TrialReport } from './provider-trial-protocol.ts';
 import type { ProviderName } from './provider.ts';
 import { randomStream } from './sampling.ts';
 
@@ -51,6 +55,7 @@ const STEP = { learningRate: 0.05, beta1: 0.9, beta2: 0.95, epsilon: 0.05, weigh
 const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 1 };
 const TIMING_BUDGET_MS = 1500;
 const MAX_REPEATS = 5;
+const ALL_CORES = 0;
 
 const loss: TokenLossFunction = (b, { logprobs, completionMask, rowWeights }) => ({
   loss: b.neg(b.reduceSum(b.mul(b.reduceSum(b.mul(logprobs, completionMask), [1]), rowWeights))),
@@ -78,6 +83,20 @@ function rows(config: PolicyConfig, lengths: readonly number[]): TrainRow[] {
 }
 
 const noCheckpoint = (): void => undefined;
+
+/** Does what the parent asks and reports numbers, then times, or the error. What is no request is ignored. Never rejects. */
+export async function answerTrial(request: unknown, report: (message: TrialReport) => void): Promise<void> {
+  if (!isTrialRequest(request)) return;
+  const { provider } = request;
+  try {
+    const adapter = provider === 'cpu' ? (cpus()[0]?.model.trim() ?? null) : null;
+    const numbers = await trialNumbers(provider, ALL_CORES);
+    report({ kind: 'numbers', bundled: bundledProviders(), adapter, numbers });
+    report({ kind: 'times', ...(await trialTimes(provider, ALL_CORES)) });
+  } catch (error) {
+    report({ kind: 'error', message: error instanceof Error ? error.message : String(error) });
+  }
+}
 
 /** @throws whatever the runtime throws */
 export async function trialNumbers(provider: ProviderName, threads: number): Promise<TrialNumbers> {

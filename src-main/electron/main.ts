@@ -17,7 +17,7 @@ import { pipeOverEventPort } from './message-pipe.ts';
 import { appScheme, isAppPage, viewOfDeepLink, viewUrl } from './navigation.ts';
 import type { ViewName } from './navigation.ts';
 import { createNodeSupervisor } from './node-supervisor.ts';
-import { createChannel, forceKill, forkCompute, forkNode } from './processes.ts';
+import { createChannel, forceKill, forkNode, forkWorker } from './processes.ts';
 import { readShellSettings, writeShellSettings } from './shell-settings.ts';
 import { createTray, iconImage } from './tray.ts';
 import type { TrayHandle } from './tray.ts';
@@ -39,7 +39,7 @@ function showLink(link: NodeLink): void {
 
 const supervisor = createNodeSupervisor<MessagePortMain>({
   forkNode,
-  forkCompute,
+  forkWorker,
   createChannel,
   forceKill,
   args: process.argv.slice(app.isPackaged ? 1 : 2),

@@ -1,18 +1,18 @@
 /**
- * Keeps the node process alive: starts it, hands it its API port, brokers its compute processes, starts it again with
+ * Keeps the node process alive: starts it, hands it its API port, brokers its worker processes, starts it again with
  * back-off when it dies, stops it with a deadline. Knows no Electron and nothing of training.
  * Invariants: at most one node process; a node that refuses to start (bad config, data folder in use) is not retried but
  * reported with its fix; after `stop` nothing is started again.
  */
 import type { ApiFault } from '../engine/api.ts';
-import { createComputeBroker } from './compute-broker.ts';
-import type { ComputeBroker, ForkedProcess } from './compute-broker.ts';
+import { createProcessBroker } from './process-broker.ts';
+import type { ForkedProcess, ProcessBroker } from './process-broker.ts';
 import { parseNodeToShell } from './shell-messages.ts';
-import type { NodeToShell, PowerEvent, ShellToNode } from './shell-messages.ts';
+import type { NodeToShell, PowerEvent, ShellToNode, WorkerKind } from './shell-messages.ts';
 
 export interface SupervisorParts<Port> {
   forkNode: () => ForkedProcess<Port>;
-  forkCompute: () => ForkedProcess<Port>;
+  forkWorker: (worker: WorkerKind) => ForkedProcess<Port>;
   createChannel: () => { port1: Port; port2: Port };
   forceKill: (pid: number) => void;
   /** Command-line arguments for the node, and the folder of the (unpacked) app. */
@@ -44,7 +44,7 @@ const stableMs = 60_000;
 
 interface Running<Port> {
   child: ForkedProcess<Port>;
-  broker: ComputeBroker;
+  broker: ProcessBroker;
   startedAt: number;
   fault: ApiFault | null;
   ready: boolean;
@@ -96,8 +96,8 @@ export function createNodeSupervisor<Port>(parts: SupervisorParts<Port>): NodeSu
     retryTimer = null;
     if (running || stopping) return;
     const child = parts.forkNode();
-    const broker = createComputeBroker<Port>({
-      fork: parts.forkCompute,
+    const broker = createProcessBroker<Port>({
+      fork: parts.forkWorker,
       createChannel: parts.createChannel,
       forceKill: parts.forceKill,
       post: (message, transfer) => child.postMessage(message, transfer),

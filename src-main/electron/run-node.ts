@@ -1,17 +1,18 @@
 /**
- * What happens inside the node process under Electron: wait for main's `start`, start the engine with a `spawnCompute` that
- * asks main, serve the API over the port that came along, pass power events on, stop when told to.
+ * What happens inside the node process under Electron: wait for main's `start`, start the engine with a
+ * `spawnCompute` and a `spawnTrial` that ask main, serve the API over the port that came along, pass power events on, stop when told to.
  * Knows no Electron: the parent port and the engine come in by shape, so the whole exchange runs over real MessageChannels
  * in a test. Invariant: a node that cannot start says why as a fault before it ends.
  */
 import type { SpawnCompute } from '../../native-models/runtime/compute-host.ts';
+import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
 import type { NodeApi } from '../engine/api.ts';
 import { clientFault } from '../engine/serve/faults.ts';
 import { serveApi } from './api-bridge.ts';
 import type { MessagePipe } from './message-pipe.ts';
 import { parseShellToNode } from './shell-messages.ts';
 import type { NodeToShell, PowerEvent } from './shell-messages.ts';
-import { createComputeSpawner } from './spawn-compute.ts';
+import { createProcessSpawner } from './spawn-process.ts';
 
 /** A running engine, by the parts the shell needs. */
 export interface EngineHandle {
@@ -28,6 +29,7 @@ export type StartEngine = (options: {
   args: string[];
   appRoot: string;
   spawnCompute: SpawnCompute;
+  spawnTrial: SpawnTrial;
 }) => Promise<EngineHandle>;
 
 export interface NodeParent {
@@ -44,7 +46,7 @@ export interface RunNodeParts {
 
 /** Serves until told to stop; `exit` is called once, at the end. */
 export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
-  const compute = createComputeSpawner((message) => parent.post(message));
+  const workers = createProcessSpawner((message) => parent.post(message));
   let engine: EngineHandle | null = null;
   let started = false;
   let over = false;
@@ -59,7 +61,12 @@ export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
     leave(1);
   };
   const start = async (args: string[], appRoot: string, pipe: MessagePipe) => {
-    const handle = await startEngine({ args, appRoot, spawnCompute: compute.spawnCompute });
+    const handle = await startEngine({
+      args,
+      appRoot,
+      spawnCompute: () => workers.spawn('compute'),
+      spawnTrial: () => workers.spawn('trial'),
+    });
     engine = handle;
     if (over) return handle.close();
     serveApi(pipe, handle.api);
@@ -82,6 +89,6 @@ export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
       start(message.args, message.appRoot, pipe).catch(fail);
     } else if (message.kind === 'stop') stop().catch(fail);
     else if (message.kind === 'power') engine?.power(message.event);
-    else compute.handle(message, pipe);
+    else workers.handle(message, pipe);
   });
 }

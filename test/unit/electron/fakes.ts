@@ -9,7 +9,7 @@ import type {
   RunStateName,
   WaitReason,
 } from '../../../src-main/engine/api.ts';
-import type { ForkedProcess } from '../../../src-main/electron/compute-broker.ts';
+import type { ForkedProcess } from '../../../src-main/electron/process-broker.ts';
 import type { MessagePipe } from '../../../src-main/electron/message-pipe.ts';
 
 export function statusOf(name: RunStateName, text: string, reason: WaitReason | null = null): NodeStatus {

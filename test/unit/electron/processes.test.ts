@@ -1,4 +1,4 @@
-/** The three processes of the shell, played over real message channels: main (supervisor), node (runNode), compute. */
+/** The processes of the shell, played over real message channels: main (supervisor), node (runNode), its workers. */
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { after, test } from 'node:test';
@@ -9,6 +9,8 @@ import type { SupervisorParts } from '../../../src-main/electron/node-supervisor
 import { runNode } from '../../../src-main/electron/run-node.ts';
 import type { EngineHandle, StartEngine } from '../../../src-main/electron/run-node.ts';
 import type { ComputeChannel } from '../../../native-models/runtime/compute-host.ts';
+import { runProviderTrial, type ProviderVerdict } from '../../../native-models/runtime/provider-trial.ts';
+import type { MessagePipe } from '../../../src-main/electron/message-pipe.ts';
 import type { ApiFault, NodeClient } from '../../../src-main/engine/api.ts';
 import { NodeFault } from '../../../src-main/engine/serve/faults.ts';
 import { FakeProcess, pipeOver, recordingApi, until } from './fakes.ts';
@@ -26,6 +28,7 @@ function createChannel(): MessageChannel {
 function shell(overrides: Partial<SupervisorParts<MessagePort>> = {}) {
   const nodes: FakeProcess[] = [];
   const computes: FakeProcess[] = [];
+  const trials: FakeProcess[] = [];
   const timers: { callback: () => void; ms: number }[] = [];
   const forceKilled: number[] = [];
   const reports: unknown[] = [];
@@ -33,7 +36,11 @@ function shell(overrides: Partial<SupervisorParts<MessagePort>> = {}) {
   let nowMs = 0;
   const supervisor = createNodeSupervisor<MessagePort>({
     forkNode: () => nodes[nodes.push(new FakeProcess()) - 1]!,
-    forkCompute: () => computes[computes.push(new FakeProcess()) - 1]!,
+    forkWorker: (worker) => {
+      const forked = new FakeProcess();
+      (worker === 'compute' ? computes : trials).push(forked);
+      return forked;
+    },
     createChannel,
     forceKill: (pid) => void forceKilled.push(pid),
     args: ['--swarm', 'test'],
@@ -48,7 +55,7 @@ function shell(overrides: Partial<SupervisorParts<MessagePort>> = {}) {
     ...overrides,
   });
   const wait = (ms: number) => (nowMs += ms);
-  return { supervisor, nodes, computes, timers, forceKilled, reports, ports, wait };
+  return { supervisor, nodes, computes, trials, timers, forceKilled, reports, ports, wait };
 }
 
 /** Runs `runNode` behind a fake process, as main sees it. */
@@ -186,11 +193,59 @@ test('a compute process killed before it has spawned is killed once it has', asy
   ports[0]!.close();
 });
 
+/** Plays a trial process that answers with the CPU's part; `act` sees every other request. */
+function playTrial(trial: FakeProcess, act: (provider: string, pipe: MessagePipe) => void): void {
+  const pipe = pipeOver(trial.posted[0]!.ports[0]!);
+  pipe.onMessage((message) => {
+    const { provider } = message as { provider: string };
+    if (provider !== 'cpu') {
+      act(provider, pipe);
+      return;
+    }
+    const numbers = { losses: Float32Array.of(1, 2) };
+    pipe.post({ kind: 'numbers', bundled: ['cpu', 'webgpu', 'cuda'], adapter: 'Test CPU', numbers });
+    pipe.post({ kind: 'times', trainStepMs: 20, decodeStepMs: 2 });
+  });
+}
+
+test('the provider trial runs in processes that main forks and kills, one after the other', async () => {
+  const { supervisor, nodes, computes, trials, forceKilled, ports } = shell();
+  let verdicts: ProviderVerdict[] = [];
+  supervisor.start();
+  play(nodes[0]!, async ({ spawnTrial }) => {
+    verdicts = await runProviderTrial({ spawn: spawnTrial, timeoutMs: 900 });
+    return engine();
+  });
+  for (const [count, pid] of [101, 102, 103].entries()) {
+    await until(() => trials.length === count + 1, `trial ${count} was forked`);
+    const trial = trials[count]!;
+    trial.spawned(pid);
+    playTrial(trial, (provider, pipe) => {
+      if (provider === 'cuda') trial.exit(139);
+      else pipe.post({ kind: 'numbers', bundled: [], adapter: null, numbers: { losses: Float32Array.of(1, NaN) } });
+      pipe.post({ kind: 'times', trainStepMs: 1, decodeStepMs: 1 });
+    });
+  }
+  await until(() => ports.length === 1, 'the node is up');
+  assert.deepEqual(
+    verdicts.map(({ provider, verdict, maxRelativeError }) => [provider, verdict, maxRelativeError]),
+    [
+      ['cpu', 'correct', 0],
+      ['webgpu', 'wrong', Infinity],
+      ['cuda', 'failed', null],
+    ],
+  );
+  assert.match(verdicts[2]!.detail, /ended with code 139/);
+  assert.equal(computes.length, 0);
+  assert.deepEqual(forceKilled, [101, 102], 'each is killed as soon as it has said all; the crashed one is gone');
+  ports[0]!.close();
+});
+
 test('a node that dies takes its compute processes along and is started again with back-off', async () => {
   const { supervisor, nodes, computes, timers, reports, wait } = shell();
   supervisor.start();
   nodes[0]!.emit('message', { kind: 'ready' });
-  nodes[0]!.emit('message', { kind: 'spawnCompute', id: 1 });
+  nodes[0]!.emit('message', { kind: 'spawnWorker', id: 1, worker: 'compute' });
   assert.equal(computes.length, 1);
   nodes[0]!.exit(11);
   assert.equal(computes[0]!.killed, 1);
@@ -274,7 +329,12 @@ test('a node that does not heed a stop is killed at the deadline', async () => {
 test('messages that are none of ours change nothing', async () => {
   const { supervisor, nodes, computes, ports, reports } = shell();
   supervisor.start();
-  for (const junk of [null, 'ready', { kind: 'other' }, { kind: 'spawnCompute', id: 'x' }, { kind: 'fault' }]) {
+  const strange = [
+    { kind: 'spawnWorker', id: 'x', worker: 'compute' },
+    { kind: 'spawnWorker', id: 1, worker: 'shell' },
+    { kind: 'spawnWorker', id: 1 },
+  ];
+  for (const junk of [null, 'ready', { kind: 'other' }, { kind: 'fault' }, ...strange]) {
     nodes[0]!.emit('message', junk);
   }
   assert.deepEqual([computes.length, ports.length, reports.length], [0, 0, 0]);

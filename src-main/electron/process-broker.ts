@@ -1,9 +1,10 @@
 /**
- * Main's side of compute processes: forks one when the node asks, gives both ends of a channel away, reports its pid and
- * its end, kills it on request. Knows no Electron (fork and channel come in by shape) and nothing of what is computed.
- * Invariants: every spawned id is reported as exited exactly once; closing the broker leaves no compute process behind.
+ * Main's side of the node's worker processes (compute, provider trial): forks one when the node asks, gives both ends of a
+ * channel away, reports its pid and its end, kills it on request. Knows no Electron (fork and channel come in by shape)
+ * and nothing of what is computed.
+ * Invariants: every spawned id is reported as exited exactly once; closing the broker leaves no worker behind.
  */
-import type { NodeToShell, ShellToNode } from './shell-messages.ts';
+import type { NodeToShell, ShellToNode, WorkerKind } from './shell-messages.ts';
 
 /** A utility process, by the parts used here. */
 export interface ForkedProcess<Port> {
@@ -16,7 +17,7 @@ export interface ForkedProcess<Port> {
 }
 
 export interface BrokerParts<Port> {
-  fork(): ForkedProcess<Port>;
+  fork(worker: WorkerKind): ForkedProcess<Port>;
   createChannel(): { port1: Port; port2: Port };
   /** To the node process. */
   post(message: ShellToNode, transfer?: Port[]): void;
@@ -24,13 +25,13 @@ export interface BrokerParts<Port> {
   forceKill(pid: number): void;
 }
 
-export interface ComputeBroker {
+export interface ProcessBroker {
   handle(message: NodeToShell): void;
   /** Kills what is left; idempotent. */
   close(): void;
 }
 
-export function createComputeBroker<Port>(parts: BrokerParts<Port>): ComputeBroker {
+export function createProcessBroker<Port>(parts: BrokerParts<Port>): ProcessBroker {
   const running = new Map<number, ForkedProcess<Port>>();
   const doomed = new Set<number>();
   let closed = false;
@@ -42,28 +43,28 @@ export function createComputeBroker<Port>(parts: BrokerParts<Port>): ComputeBrok
     if (child.pid !== undefined) parts.forceKill(child.pid);
   };
 
-  const spawn = (id: number) => {
+  const spawn = (id: number, worker: WorkerKind) => {
     if (closed || running.has(id)) return;
-    const child = parts.fork();
+    const child = parts.fork(worker);
     running.set(id, child);
     child.on('spawn', () => {
       if (doomed.has(id)) kill(id, child);
-      else if (child.pid !== undefined) parts.post({ kind: 'computeSpawned', id, pid: child.pid });
+      else if (child.pid !== undefined) parts.post({ kind: 'workerSpawned', id, pid: child.pid });
     });
     child.on('exit', (code) => {
       if (!running.delete(id)) return;
       doomed.delete(id);
-      if (!closed) parts.post({ kind: 'computeExited', id, code });
+      if (!closed) parts.post({ kind: 'workerExited', id, code });
     });
     const { port1, port2 } = parts.createChannel();
     child.postMessage({ kind: 'port' }, [port1]);
-    parts.post({ kind: 'computePort', id }, [port2]);
+    parts.post({ kind: 'workerPort', id }, [port2]);
   };
 
   return {
     handle(message) {
-      if (message.kind === 'spawnCompute') spawn(message.id);
-      if (message.kind === 'killCompute') {
+      if (message.kind === 'spawnWorker') spawn(message.id, message.worker);
+      if (message.kind === 'killWorker') {
         const child = running.get(message.id);
         if (child) kill(message.id, child);
       }

@@ -1,12 +1,12 @@
 /**
- * The node's side of compute processes under Electron: `spawnCompute` as the runtime wants it (`ComputeChannel`), made of
- * messages to main. Under plain Node the same seam is filled by child_process.fork; nothing behind it can tell.
+ * The node's side of its worker processes under Electron: a channel to one as the runtime wants it (`ComputeChannel`), made
+ * of messages to main. Under plain Node the same seam is filled by child_process.fork; nothing behind it can tell.
  * Invariants: messages posted before the port is there are kept in order; `onExit` is called exactly once, and nothing
  * is delivered after it.
  */
 import type { ComputeChannel, ComputeExit } from '../../native-models/runtime/compute-host.ts';
 import type { MessagePipe } from './message-pipe.ts';
-import type { NodeToShell, ShellToNode } from './shell-messages.ts';
+import type { NodeToShell, ShellToNode, WorkerKind } from './shell-messages.ts';
 
 interface Remote {
   pid: number | null;
@@ -19,8 +19,8 @@ interface Remote {
   killed: boolean;
 }
 
-export interface ComputeSpawner {
-  spawnCompute: () => ComputeChannel;
+export interface ProcessSpawner {
+  spawn(worker: WorkerKind): ComputeChannel;
   /** Feed every message from main in; `pipe` is the port that came with it. */
   handle(message: ShellToNode, pipe: MessagePipe | null): void;
 }
@@ -70,11 +70,11 @@ function channelTo(remote: Remote, kill: () => void): ComputeChannel {
 }
 
 /** `post` goes to main. */
-export function createComputeSpawner(post: (message: NodeToShell) => void): ComputeSpawner {
+export function createProcessSpawner(post: (message: NodeToShell) => void): ProcessSpawner {
   const remotes = new Map<number, Remote>();
   let nextId = 1;
   return {
-    spawnCompute() {
+    spawn(worker) {
       const id = nextId++;
       const remote: Remote = {
         pid: null,
@@ -87,17 +87,17 @@ export function createComputeSpawner(post: (message: NodeToShell) => void): Comp
         killed: false,
       };
       remotes.set(id, remote);
-      post({ kind: 'spawnCompute', id });
-      return channelTo(remote, () => post({ kind: 'killCompute', id }));
+      post({ kind: 'spawnWorker', id, worker });
+      return channelTo(remote, () => post({ kind: 'killWorker', id }));
     },
     handle(message, pipe) {
-      if (message.kind !== 'computePort' && message.kind !== 'computeSpawned' && message.kind !== 'computeExited')
+      if (message.kind !== 'workerPort' && message.kind !== 'workerSpawned' && message.kind !== 'workerExited')
         return;
       const remote = remotes.get(message.id);
       if (!remote) return;
-      if (message.kind === 'computePort' && pipe) connect(remote, pipe);
-      if (message.kind === 'computeSpawned') remote.pid = message.pid;
-      if (message.kind === 'computeExited') {
+      if (message.kind === 'workerPort' && pipe) connect(remote, pipe);
+      if (message.kind === 'workerSpawned') remote.pid = message.pid;
+      if (message.kind === 'workerExited') {
         remotes.delete(message.id);
         finish(remote, message.code);
       }
