@@ -6,7 +6,7 @@
  * --rounds or --seconds reached); nodes end by themselves when this process is killed, for their channel to it closes.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import createTestnet from 'hyperdht/testnet.js';
@@ -19,6 +19,7 @@ import { openTerminal, paint } from './cli/terminal.ts';
 
 interface DemoOptions {
   nodes: number;
+  provider: string;
   rounds: number;
   seconds: number;
 }
@@ -28,11 +29,17 @@ const terminal = openTerminal(process.stdout, process.stderr, process.env);
 
 const {
   nodes: nodeCount,
+  provider,
   rounds,
   seconds,
 } = new Command('demo')
   .description('Three nodes that trade on this machine, with one dashboard.')
   .option('--nodes <number>', 'how many nodes', wholeNumber(1, 16), 3)
+  .option(
+    '--provider <name>',
+    'what computes, as with `waggle start`; the bundled policy is small enough for the CPU',
+    'cpu',
+  )
   .option(
     '--rounds <number>',
     'end when every node has done this many rounds; 0 goes on until Ctrl-C',
@@ -52,11 +59,13 @@ async function runDemo(): Promise<number> {
   const nodes: DemoNode[] = [];
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   let outcome = 0;
+  let closing = false;
   let finish: () => void = () => undefined;
   const over = new Promise<void>((resolve) => (finish = resolve));
   const end = untilEnd({
     ended: over,
     async close() {
+      closing = true;
       for (const close of closers.reverse()) await close();
     },
     say: (text) => terminal.complain(text),
@@ -66,7 +75,7 @@ async function runDemo(): Promise<number> {
     await open(folder, nodes, closers);
     for (const node of nodes) {
       void node.ended.then((code) => {
-        if (rounds > 0 && code === 0) return;
+        if (closing) return;
         terminal.complain(
           `waggle: node ${node.number} has ended (${node.lastWords() || `exit code ${String(code)}`}).`,
         );
@@ -84,6 +93,8 @@ async function runDemo(): Promise<number> {
 }
 
 async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<unknown>)[]): Promise<void> {
+  // Each node gets its share of the processor: more threads than cores only wait for each other.
+  const threads = Math.max(1, Math.floor(availableParallelism() / nodeCount));
   const building = isSourceCheckout() && rendererIsStale() ? buildRenderer() : Promise.resolve();
   building.catch((error: unknown) => terminal.complain(`waggle: no dashboard: ${describeError(error)}`));
   const dht = await createTestnet(3, { host: '127.0.0.1' });
@@ -91,7 +102,7 @@ async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<u
   const bootstrap = dht.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',');
   closers.push(() => Promise.all(nodes.map((node) => node.close())));
   for (let number = 1; number <= nodeCount; number++) {
-    nodes.push(launchNode({ number, folder, bootstrap, rounds }));
+    nodes.push(launchNode({ number, folder, bootstrap, rounds, provider, threads }));
   }
   const [first] = await Promise.all(nodes.map((node) => node.address));
   terminal.print(`Dashboard of node 1: ${paint(terminal, 'bold', first!)}`);

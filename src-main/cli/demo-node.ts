@@ -19,6 +19,9 @@ export interface DemoNodeOptions {
   bootstrap: string;
   /** 0 goes on. */
   rounds: number;
+  provider: string;
+  /** Of the CPU, for its compute process. */
+  threads: number;
   /** For tests; the headless node. */
   script?: string;
 }
@@ -39,7 +42,7 @@ export interface DemoNode {
 const closeDeadlineMs = 12_000;
 
 export function launchNode(options: DemoNodeOptions): DemoNode {
-  const { number, folder, bootstrap, rounds } = options;
+  const { number, folder, bootstrap, rounds, provider, threads } = options;
   const dataDirectory = join(folder, `node-${number}`);
   const script = options.script ?? join(appRoot, 'src-main', `headless${import.meta.filename.slice(-3)}`);
   const settings = {
@@ -48,6 +51,8 @@ export function launchNode(options: DemoNodeOptions): DemoNode {
     bootstrap,
     swarm: 'demo',
     rounds: String(rounds),
+    provider,
+    'cpu-threads': String(threads),
     'display-name': `demo ${number}`,
   };
   const flags = Object.entries(settings).map(([flag, value]) => `--${flag}=${value}`);
