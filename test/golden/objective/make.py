@@ -1,7 +1,7 @@
 """Makes vectors.json: losses, metrics and gradients of GRPO, ASymPO and SFT from their equations, by PyTorch autograd in float64.
 
 Written from the papers (arXiv 2402.03300, 2503.14476, 2606.03070), not from our code: groups, advantages and normalisers are
-worked out here from rewards and masks. Gradients are with respect to the logits, in front of the log-softmax.
+worked out here from rewards and masks. Gradients are with respect to the log-probs of the tokens: what lies in front of them is checked in golden/policy and golden/ops.
 Run: python test/golden/objective/make.py
 """
 import json
@@ -13,7 +13,7 @@ import torch
 torch.manual_seed(20260102)
 torch.set_default_dtype(torch.float64)
 cases = []
-V, T = 5, 6
+V, T = 5, 6  # the vocabulary only makes the log-probs
 
 
 def digits(x):
@@ -91,18 +91,17 @@ def case(name, objective, groups, lengths, sharpness=1.0, moved=None, edit=None,
     mask = spans(lengths)
     if edit:
         edit(logits, targets, mask)
-    logits = rounded(logits).requires_grad_()
-    logp = torch.log_softmax(logits, -1).gather(-1, targets[..., None])[..., 0]
+    logp = rounded(torch.log_softmax(logits, -1).gather(-1, targets[..., None])[..., 0]).requires_grad_()
     shift = torch.zeros(rows, T) if moved is None else moved * torch.randn(rows, T)
     old = rounded(torch.where(mask == 1, logp.detach() + shift, torch.zeros(rows, T)))
     advantages, loss, metrics = {"grpo": grpo, "asympo": asympo, "sft": sft}[objective](logp, old, mask, groups, **options)
     if loss.requires_grad:
         loss.backward()
-    gradient = torch.zeros_like(logits) if logits.grad is None else logits.grad
+    gradient = torch.zeros_like(logp) if logp.grad is None else logp.grad
     cases.append({
-        "name": name, "objective": objective, "groups": groups, "lengths": lengths, "shape": [rows, T, V],
+        "name": name, "objective": objective, "groups": groups, "lengths": lengths, "shape": [rows, T],
         "clip": {"clipLow": options.get("low", 0.2), "clipHigh": options.get("high", 0.28)},
-        "logits": digits(logits), "targets": targets.reshape(-1).tolist(), "mask": digits(mask), "behavior": digits(old),
+        "logprobs": digits(logp), "mask": digits(mask), "behavior": digits(old),
         "advantages": digits(advantages), "loss": float(f"{loss.item():.8g}"), "gradient": digits(gradient),
         "metrics": {k: float(f"{torch.as_tensor(v).item():.8g}") for k, v in metrics.items()}})
 
