@@ -13,4 +13,3 @@ export {
 } from './config/load.ts';
 export { ConfigError, type ConfigProblem, type ConfigProblemKind } from './config/problems.ts';
 export { configSchema, type Config, type ConfigGroup, type ConfigName } from './config/schema.ts';
-export { defaultDataDirectory } from './config/default-folder.ts';

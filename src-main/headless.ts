@@ -8,7 +8,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLog, type Log } from './base/log.ts';
-import { appVersion, rendererDirectory } from './base/app-root.ts';
+import { rendererDirectory } from './base/app-root.ts';
 import { renderLogRow } from './cli/node-commands.ts';
 import { untilEnd } from './cli/shutdown.ts';
 import { paint, type Terminal } from './cli/terminal.ts';

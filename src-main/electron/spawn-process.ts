@@ -91,8 +91,7 @@ export function createProcessSpawner(post: (message: NodeToShell) => void): Proc
       return channelTo(remote, () => post({ kind: 'killWorker', id }));
     },
     handle(message, pipe) {
-      if (message.kind !== 'workerPort' && message.kind !== 'workerSpawned' && message.kind !== 'workerExited')
-        return;
+      if (message.kind !== 'workerPort' && message.kind !== 'workerSpawned' && message.kind !== 'workerExited') return;
       const remote = remotes.get(message.id);
       if (!remote) return;
       if (message.kind === 'workerPort' && pipe) connect(remote, pipe);

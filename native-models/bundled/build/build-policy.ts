@@ -132,7 +132,13 @@ async function train(
   while (progress.step < steps) {
     const batch = demonstrations(seed, TOKENIZER_TEXTS + progress.step * BATCH, BATCH);
     const sum = await policy.accumulate('sft', trainRows(batch, tokenizer), MICRO_BATCH_TOKENS, () => undefined);
-    const learningRate = warmupCosine(progress.step, PEAK_LEARNING_RATE, WARMUP_STEPS, SCHEDULE_STEPS, FLOOR_LEARNING_RATE);
+    const learningRate = warmupCosine(
+      progress.step,
+      PEAK_LEARNING_RATE,
+      WARMUP_STEPS,
+      SCHEDULE_STEPS,
+      FLOOR_LEARNING_RATE,
+    );
     policy.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01 }, 1);
     progress.step++;
     progress.seconds = (performance.now() - startedAt) / 1000;
