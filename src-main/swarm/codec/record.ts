@@ -11,7 +11,6 @@ import type { Decoded } from './bytes.ts';
 import type { BodyEncoding, PackedBody } from './body.ts';
 
 export const INSTANCE_ID_BYTES = 16;
-const MAX_ROUND = 0xffff_ffff;
 /** Everything but the body: version, peer, instance, seq, round, time, encoding, length, signature. */
 export const RECORD_OVERHEAD_BYTES = 1 + PUBLIC_KEY_BYTES + INSTANCE_ID_BYTES + 8 + 4 + 8 + 1 + 2 + SIGNATURE_BYTES;
 export const MAX_RECORD_BYTES = RECORD_OVERHEAD_BYTES + WIRE.maxBodyBytes;
