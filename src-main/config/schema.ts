@@ -209,7 +209,7 @@ const shape = {
     '',
     "Objective for peers' groups, which come without log-probabilities.",
   ),
-  learningRate: field(real(1e-9, 1, 2e-5), 'training', '', 'Step size of the optimiser after the warm-up.'),
+  learningRate: field(real(1e-9, 1, 1e-4), 'training', '', 'Step size of the optimiser after the warm-up.'),
   warmupSteps: field(
     whole(0, 1_000_000, 20),
     'training',
