@@ -5,8 +5,8 @@
  * Back-off: 1, 2, 4 .. 60 s; a finished round sets it back. After three deaths in a row on a GPU the CPU takes over.
  */
 import {
+  ComputeError,
   ComputeHost,
-  type ComputeError,
   type ComputeExit,
   type SpawnCompute,
 } from '../../native-models/runtime/compute-host.ts';
@@ -40,6 +40,7 @@ export class ComputeSupervisor {
   private readonly options: ComputeSupervisorOptions;
   private host: ComputeHost | null = null;
   private ending = false;
+  private closed = false;
   private deaths = 0;
   /** Restarts since this node was started. */
   restarts = 0;
@@ -72,6 +73,7 @@ export class ComputeSupervisor {
     if (provider !== wanted)
       log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
     await this.stop(); // one that is still there after a failed start
+    if (this.closed) throw closedError(); // while the providers were tried
     this.ending = false;
     const host = new ComputeHost(this.options.spawn);
     this.host = host;
@@ -117,6 +119,12 @@ export class ComputeSupervisor {
     this.host = null;
   }
 
+  /** The same for good: a start in progress fails with code `cancelled`. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.stop();
+  }
+
   private onExit(host: ComputeHost, exit: ComputeExit): void {
     if (this.host !== host) return;
     this.host = null;
@@ -125,4 +133,12 @@ export class ComputeSupervisor {
     this.restarts++;
     this.options.onDied(exit);
   }
+}
+
+function closedError(): ComputeError {
+  return new ComputeError({
+    code: 'cancelled',
+    message: 'The node has ended, so no compute process is started',
+    fix: 'Nothing to do.',
+  });
 }

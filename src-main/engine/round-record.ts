@@ -5,7 +5,9 @@
 import type { Objective } from '../objective/objective.ts';
 import type { NewRolloutGroup } from '../store/rows.ts';
 import { groupStatistics, mean } from '../stats/group-statistics.ts';
-import type { MetricValues } from '../stats/metrics.ts';
+import { finiteMetrics, type MetricValues } from '../stats/metrics.ts';
+import type { PeerCredit } from '../store/rows.ts';
+import type { RoundRecord } from '../store/store.ts';
 import type { PeerId } from '../types.ts';
 import type { RoundResult } from './loop.ts';
 
@@ -22,16 +24,52 @@ export interface RoundSurroundings {
   rejectedRecords: number;
   computeBytes: number | null;
   nodeBytes: number;
+  /** Optimiser steps after the round. */
+  policyVersion: number;
+  credits: readonly PeerCredit[];
+  /** Time in training since the last round was recorded. */
+  trainedMs: number;
 }
 
-export function generatedTokens({ own }: RoundResult): number {
+/** Everything that the history keeps of a round, and what its owner should hear about it. */
+export function roundRecord(
+  result: RoundResult,
+  around: RoundSurroundings,
+): { record: RoundRecord; warnings: string[] } {
+  const { metrics, dropped } = finiteMetrics(roundMetrics(result, around));
+  const warnings: string[] = [];
+  if (dropped.length > 0) warnings.push(`Round ${result.round}: not finite: ${dropped.join(', ')}`);
+  if (result.outcome && result.outcome.skippedSteps > 0)
+    warnings.push(`Round ${result.round}: the gradient was not finite, the step was left out`);
+  const record: RoundRecord = {
+    round: {
+      round: result.round,
+      finishedAt: around.at,
+      seconds: roundSeconds(result),
+      policyVersion: around.policyVersion,
+      metrics,
+    },
+    rollouts: roundRollouts(result, around),
+    peers: around.credits,
+    counters: {
+      generatedTokens: generatedTokens(result),
+      trainedTokens: result.outcome?.tokens ?? 0,
+      groupsShared: result.shared,
+      groupsAdopted: result.adopted.length,
+      trainedMs: around.trainedMs,
+    },
+  };
+  return { record, warnings };
+}
+
+function generatedTokens({ own }: RoundResult): number {
   return own.reduce(
     (sum, group) => sum + group.completions.reduce((n, completion) => n + completion.tokens.length, 0),
     0,
   );
 }
 
-export function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricValues {
+function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricValues {
   const { own, adopted, outcome, seconds } = result;
   const tokens = generatedTokens(result);
   const sampled = own.flatMap((group) => group.completions.flatMap((completion) => completion.behaviorLogprobs));
@@ -91,7 +129,7 @@ function defined(values: Record<string, number | undefined>): MetricValues {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
-export function roundSeconds({ seconds }: RoundResult): number {
+function roundSeconds({ seconds }: RoundResult): number {
   return Object.values(seconds).reduce((sum, value) => sum + value, 0);
 }
 
@@ -106,7 +144,7 @@ function stageSeconds({ seconds }: RoundResult): MetricValues {
 }
 
 /** Own groups, then adopted ones, with the advantages they were trained with. */
-export function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRolloutGroup[] {
+function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRolloutGroup[] {
   const trained = new Set(result.trainedOwn);
   const own = result.own.map((group): NewRolloutGroup => {
     const advantages = trained.has(group)

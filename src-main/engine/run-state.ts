@@ -135,6 +135,13 @@ export const runTable: Record<RunStateName, Row> = {
   },
 };
 
+type Standing = Pick<RunState, 'name' | 'reason'>;
+
+export const isTraining = ({ name }: Standing): boolean => name === 'training' || name === 'finishing';
+/** Whether the compute process may compute: training, and doing logged rounds again. */
+export const isComputing = (standing: Standing): boolean =>
+  isTraining(standing) || standing.name === 'starting' || standing.reason?.kind === 'computeRestarting';
+
 export const initialRunMachine: RunMachine = { name: 'starting', reason: null, compute: 'down' };
 
 export function nextRunMachine(from: RunMachine, event: RunEvent): RunMachine {

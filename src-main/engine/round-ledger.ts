@@ -1,0 +1,162 @@
+/**
+ * Which rounds count, and how they survive a crash of either process. A round counts once it is in the redo log; a checkpoint
+ * (weights, optimiser, round) holds all rounds up to its own and empties the log. Checkpoint + log = the last whole round.
+ * Knows nothing of run states, nor of what a round is made of beyond its training plan.
+ *
+ * Invariants: redo log first, history second; after a full disk the round that could not be written waits in memory, and no
+ * other round is trained before it is durable. Rounds that do not follow the checkpoint without a gap are never trained again.
+ */
+import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
+import { asDiskFull } from '../base/atomic-file.ts';
+import { WaggleError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { ObjectiveName } from '../objective/objective.ts';
+import type { RoundRecord, Store } from '../store/store.ts';
+import type { RedoLog } from '../train/redo-log.ts';
+import { executePlan, type TrainPlan } from '../train/train-round.ts';
+import type { RoundResult } from './loop.ts';
+
+/** One logged round; `plan` is null where there was nothing to train on. */
+export interface RedoEntry {
+  round: number;
+  /** Name of the policy that was trained. */
+  policy: string;
+  plan: TrainPlan | null;
+}
+
+export interface RoundLedgerOptions {
+  redo: Pick<RedoLog<RedoEntry>, 'append' | 'clear'>;
+  /** What the redo log held when it was opened. */
+  entries: RedoEntry[];
+  store: Pick<Store, 'recordRound' | 'rewindTo'>;
+  /** Folder of redo log and checkpoints, for the message about a full disk. */
+  directory: string;
+  log: Logger;
+  /** The round is in redo log and history. */
+  onRecorded: (recorded: ReturnType<Store['recordRound']>) => void;
+}
+
+/** A round that is trained but not yet durable. */
+interface UnsettledRound {
+  entry: RedoEntry;
+  logged: boolean;
+  record: RoundRecord;
+}
+
+export class RoundLedger {
+  private readonly options: RoundLedgerOptions;
+  private readonly entries: RedoEntry[];
+  private readonly openedAt = Date.now();
+  private unsettled: UnsettledRound | null = null;
+  private checkpointRound = 0;
+  /** The last whole round. */
+  round = 0;
+  /** Optimiser steps since the base policy. */
+  policyVersion = 0;
+  /** In this start. */
+  lastCheckpointAt: number | null = null;
+
+  constructor(options: RoundLedgerOptions) {
+    this.options = options;
+    this.entries = options.entries;
+  }
+
+  /** Objectives that the rounds to be trained again need. */
+  get loggedObjectives(): ObjectiveName[] {
+    return this.entries.flatMap(({ plan }) => plan?.parts.map(({ objective }) => objective) ?? []);
+  }
+
+  /** Brings a policy just opened to the last whole round: the training of every logged round after its checkpoint again. */
+  async replay(compute: ComputeHost, opened: OpenedPolicy): Promise<void> {
+    const { log, store } = this.options;
+    const saved = Number(opened.state?.round ?? 0);
+    this.round = saved;
+    this.checkpointRound = saved;
+    this.policyVersion = opened.version;
+    const entries = await this.roundsAfter(saved, opened);
+    if (entries.length > 0) log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
+    for (const { round, plan } of entries) {
+      if (plan) this.policyVersion = (await executePlan(compute, plan)).policyVersion;
+      this.round = round;
+    }
+    store.rewindTo(this.round);
+  }
+
+  /** The logged rounds that follow the checkpoint without a gap; what does not is forgotten, and the log with it. */
+  private async roundsAfter(saved: number, { name, state }: OpenedPolicy): Promise<RedoEntry[]> {
+    const { redo, log } = this.options;
+    const after = this.entries.filter((entry) => entry.round > saved);
+    const other = after.find(({ policy }) => policy !== name);
+    if (other) throw foreignRounds(other.policy, name);
+    const gap = after.findIndex((entry, i) => entry.round !== saved + 1 + i);
+    const entries = gap < 0 ? after : after.slice(0, gap);
+    if (gap >= 0) {
+      const from = state ? `the checkpoint of round ${saved}` : 'the base policy';
+      log.warn(`${after.length - gap} logged rounds do not follow ${from}; they are left out`);
+      await redo.clear();
+      for (const entry of entries) await this.append(entry);
+    }
+    this.entries.splice(0, Infinity, ...entries);
+    return entries;
+  }
+
+  /**
+   * The round exists from here on. `makeRecord` is called once, when round and policy version are those after it.
+   * @throws DiskFullError: the round is kept, and `settle` tries again
+   */
+  async commit(
+    { round, plan, outcome }: Pick<RoundResult, 'round' | 'plan' | 'outcome'>,
+    policy: string,
+    makeRecord: () => RoundRecord,
+  ): Promise<void> {
+    const entry: RedoEntry = { round, policy, plan };
+    this.entries.push(entry);
+    this.round = round;
+    if (outcome) this.policyVersion = outcome.policyVersion;
+    this.unsettled = { entry, logged: false, record: makeRecord() };
+    await this.settle();
+  }
+
+  /** Writes what is not yet durable. After a full disk it is tried again before anything else is trained. */
+  async settle(): Promise<void> {
+    const { unsettled } = this;
+    if (!unsettled) return;
+    if (!unsettled.logged) await this.append(unsettled.entry);
+    unsettled.logged = true;
+    const recorded = this.options.store.recordRound(unsettled.record);
+    this.unsettled = null;
+    this.options.onRecorded(recorded);
+  }
+
+  private append(entry: RedoEntry): Promise<void> {
+    const { redo, directory } = this.options;
+    return redo.append(entry).catch(async (error: unknown) => {
+      throw await asDiskFull(error, directory);
+    });
+  }
+
+  checkpointDue(intervalMs: number): boolean {
+    return Date.now() - (this.lastCheckpointAt ?? this.openedAt) >= intervalMs;
+  }
+
+  /** Nothing to do where the last checkpoint holds the last round. @throws ComputeError, the system's error */
+  async checkpoint(compute: ComputeHost): Promise<void> {
+    if (this.round === this.checkpointRound) return;
+    const { round } = this;
+    await compute.call('save', { state: { round }, version: this.policyVersion });
+    this.checkpointRound = round;
+    this.lastCheckpointAt = Date.now();
+    this.entries.splice(0);
+    if (this.unsettled) this.unsettled.logged = true; // the checkpoint holds it
+    await this.options.redo.clear();
+  }
+}
+
+function foreignRounds(theirs: string, ours: string): WaggleError {
+  return new WaggleError({
+    code: 'foreign',
+    message: `This data folder holds rounds of the policy "${theirs}", the policy opened is "${ours}"`,
+    fix: 'Start with the policy this data folder was made with (--policy), or give this one a data folder of its own with --data.',
+  });
+}

@@ -1,0 +1,277 @@
+/**
+ * Does what the run state says: brings the compute process up, runs rounds, waits; and turns what goes wrong into events of the
+ * state machine. The one place that decides what an error means. Knows nothing of what is shown, or how rounds become durable.
+ *
+ * Invariants: one thing at a time (`run` is the only caller of the compute process); after an error inside a round the
+ * process is made anew, for a fresh one brought to the last whole round is the only known good state.
+ */
+import { basename, resolve } from 'node:path';
+import { ComputeDiedError, type ComputeExit, type ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
+import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
+import { freeBytesAt } from '../base/atomic-file.ts';
+import { toApiFault, type Fault } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Config } from '../config.ts';
+import type { PolicyText } from '../rollout/rollout.ts';
+import type { RoundRecord, Store } from '../store/store.ts';
+import type { RunState } from './api.ts';
+import { promptStyleOf } from './bundled-policy.ts';
+import type { ComputeSupervisor } from './compute-supervisor.ts';
+import { runRound, type RoundParts, type RoundResult } from './loop.ts';
+import type { RoundLedger } from './round-ledger.ts';
+import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
+import { roundTasks } from './task-stream.ts';
+import type { TrainedTime } from './trained-time.ts';
+
+export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'swarm' | 'report'> {
+  config: Config;
+  state: RunStateHolder;
+  supervisor: ComputeSupervisor;
+  ledger: RoundLedger;
+  store: Pick<Store, 'addCounters'>;
+  trained: TrainedTime;
+  policyDirectory: string;
+  dataDirectory: string;
+  recordOf: (result: RoundResult) => RoundRecord;
+  log: Logger;
+}
+
+/** Room for a checkpoint of the bundled policy and some history; less counts as still full. */
+const DISK_RESUME_BYTES = 128 * 1024 * 1024;
+const CLOSE_DEADLINE_MS = 10_000;
+const CANCEL_INTERVAL_MS = 50;
+const MAX_FAILURES = 5;
+
+export class RunControl {
+  private readonly options: RunControlOptions;
+  private compute: { host: ComputeHost; opened: OpenedPolicy } | null = null;
+  private policyText: PolicyText | null = null;
+  private roundsThisStart = 0;
+  private failures = 0;
+  private ending = false;
+  private running: Promise<void> = Promise.resolve();
+  private wake: () => void = () => undefined;
+
+  constructor(options: RunControlOptions) {
+    this.options = options;
+  }
+
+  /** Null while no compute process has the policy. */
+  get opened(): OpenedPolicy | null {
+    return this.compute?.opened ?? null;
+  }
+
+  get policyName(): string {
+    return this.opened?.name ?? basename(resolve(this.options.policyDirectory));
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Does what the run state says until it says stopped. */
+  private async run(): Promise<void> {
+    const { state } = this.options;
+    for (;;) {
+      const { name, reason } = state.machine();
+      if (name === 'stopped') return;
+      if (name === 'starting') await this.bringUp();
+      else if (name === 'training' || name === 'finishing') await this.oneRound();
+      else if (name === 'waiting' && reason?.kind === 'computeRestarting') {
+        await this.stateChange(reason.retryInMs);
+        if (state.machine().reason === reason) await this.bringUp();
+      } else await this.stateChange();
+    }
+  }
+
+  /** Settles at the next change of state, or after `timeoutMs`. */
+  private stateChange(timeoutMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? null : setTimeout(resolve, timeoutMs);
+      this.wake = () => {
+        if (timer) clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Starts the compute process and brings it to the last whole round. */
+  private async bringUp(): Promise<void> {
+    const { policyDirectory, supervisor, ledger, state, log } = this.options;
+    try {
+      this.policyText ??= {
+        tokenizer: await loadTokenizer(policyDirectory),
+        style: await promptStyleOf(policyDirectory),
+      };
+      const compute = await supervisor.start();
+      if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
+      await ledger.replay(compute.host, compute.opened);
+      this.compute = compute;
+      const { name, parameters, provider } = compute.opened;
+      log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
+      state.dispatch({ type: 'computeReady' });
+    } catch (error) {
+      await this.failed(error);
+    }
+  }
+
+  private async oneRound(): Promise<void> {
+    const { config, state, supervisor, ledger, report } = this.options;
+    const { compute, policyText } = this;
+    if (!compute || !policyText) {
+      state.dispatch({ type: 'computeStopped' });
+      return;
+    }
+    try {
+      await ledger.settle();
+      if (!this.allRoundsDone()) {
+        await runRound(this.roundParts(compute, policyText), ledger.round + 1);
+        supervisor.worked();
+        this.failures = 0;
+        report('idle', 0, 0);
+        state.dispatch({ type: 'roundEnded' });
+      }
+      if (this.allRoundsDone()) {
+        await ledger.checkpoint(compute.host);
+        this.roundsThisStart = 0;
+        state.dispatch({ type: 'roundsDone', rounds: config.rounds });
+      }
+    } catch (error) {
+      report('idle', 0, 0);
+      await this.failed(error);
+    }
+  }
+
+  private allRoundsDone(): boolean {
+    const { rounds } = this.options.config;
+    return rounds > 0 && this.roundsThisStart >= rounds;
+  }
+
+  private roundParts(
+    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
+    policyText: PolicyText,
+  ): RoundParts {
+    const { config, seed, objectives, swarm, report, ledger } = this.options;
+    return {
+      config,
+      seed,
+      compute: host,
+      policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
+      objectives,
+      tasks: (round) => roundTasks(config.taskSet, seed, round, config.promptsPerRound),
+      swarm,
+      report,
+      commit: (result) => this.commit(result, host),
+    };
+  }
+
+  private async commit(result: RoundResult, host: ComputeHost): Promise<void> {
+    const { ledger, config, recordOf } = this.options;
+    this.roundsThisStart++;
+    await ledger.commit(result, this.policyName, () => recordOf(result));
+    if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);
+  }
+
+  /** What an error means for the run state. A death has been dispatched already, a cancelled call means that somebody wanted it. */
+  private async failed(error: unknown): Promise<void> {
+    if (error instanceof ComputeDiedError || this.ending) return;
+    const { state, supervisor, dataDirectory, log } = this.options;
+    const { code, message, fix } = faultOf(error);
+    if (code === 'cancelled') return;
+    if (code === 'diskFull') {
+      log.error(`The disk is full (${message}); nothing is lost, training goes on when there is room`);
+      const freeBytes = await freeBytesAt(dataDirectory).catch(() => 0);
+      state.dispatch({ type: 'diskFull', path: dataDirectory, freeBytes });
+      return;
+    }
+    this.failures++;
+    log.error(`${message} (${code})`);
+    this.compute = null;
+    await supervisor.stop();
+    if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
+      this.failures = 0;
+      state.dispatch({ type: 'fault', code, message, fix });
+      state.dispatch({ type: 'computeStopped' });
+      return;
+    }
+    const retryInMs = 1000 * 2 ** this.failures;
+    state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs, detail: message });
+  }
+
+  /** For the supervisor to call. */
+  computeDied({ code, signal }: ComputeExit): void {
+    const { state, supervisor, store, log } = this.options;
+    const detail = signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`;
+    this.compute = null;
+    const { attempt, retryInMs } = supervisor.retry;
+    log.warn(
+      `The compute process ended (${detail}); attempt ${attempt} to restart it in ${retryInMs / 1000} s, from the last whole round`,
+    );
+    try {
+      store.addCounters({ computeRestarts: 1 });
+    } catch (error) {
+      log.error('The restart was not counted', error);
+    }
+    state.dispatch({ type: 'computeDied', attempt, retryInMs, detail });
+  }
+
+  /** For the state machine to call. */
+  stateChanged(state: RunState, before: RunState): void {
+    const { supervisor, trained } = this.options;
+    if (isTraining(state)) trained.start();
+    else trained.stop();
+    if (state.name === 'stopped') supervisor.cancel();
+    else if (isComputing(state)) supervisor.release();
+    else supervisor.hold();
+    if (state.name !== before.name) this.options.log.info(state.text);
+    this.wake();
+  }
+
+  /** Ends a wait for room on the disk when there is some. */
+  async lookAtDisk(): Promise<void> {
+    const { state, dataDirectory } = this.options;
+    if (state.machine().reason?.kind !== 'diskFull') return;
+    const free = await freeBytesAt(dataDirectory).catch(() => 0);
+    if (free >= DISK_RESUME_BYTES) state.dispatch({ type: 'diskFreed' });
+  }
+
+  /** Ends the round in progress, saves what is whole, and the compute process ends. Once. */
+  async end(): Promise<void> {
+    const { state, supervisor, ledger, log } = this.options;
+    this.ending = true;
+    state.dispatch({ type: 'close' });
+    // A cancel between two calls reaches neither: it is said until the round has ended.
+    const cancelling = setInterval(() => supervisor.cancel(), CANCEL_INTERVAL_MS);
+    await withDeadline(this.running, CLOSE_DEADLINE_MS);
+    clearInterval(cancelling);
+    try {
+      await ledger.settle();
+      if (this.compute) await withDeadline(ledger.checkpoint(this.compute.host), CLOSE_DEADLINE_MS);
+    } catch (error) {
+      if (faultOf(error).code === 'checkpointMidRound')
+        log.info('The round in progress is left out; the redo log holds those since the last checkpoint');
+      else
+        log.error(
+          'The last checkpoint could not be written; the redo log holds the rounds since the one before',
+          error,
+        );
+    }
+    await supervisor.close();
+  }
+}
+
+async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
+}
+
+/** Errors of native-models carry code and fix without sharing our class. */
+function faultOf(error: unknown): Fault {
+  const { code, message, fix } = error as Partial<Fault>;
+  return typeof code === 'string' && typeof message === 'string' && typeof fix === 'string'
+    ? { code, message, fix }
+    : toApiFault(error);
+}
