@@ -11,6 +11,7 @@ import { faultOf, NodeFault } from '../engine/serve/faults.ts';
 import { addConfigOptions } from './config-options.ts';
 import { renderDoctor, type DoctorReport } from './doctor-command.ts';
 import { findNode, type FoundNode, type NodePlace } from './find-node.ts';
+import { addIdentityCommands } from './identity-command.ts';
 import { changeState, showLogs, showStatus, type LogsOptions } from './node-commands.ts';
 import { renderScore } from './score-command.ts';
 import { complainFault, type Terminal } from './terminal.ts';
@@ -60,6 +61,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
   addDoctor(program, surroundings);
   addScore(program, surroundings);
   addTask(program, surroundings);
+  addIdentityCommands(program, surroundings);
   return program;
 }
 

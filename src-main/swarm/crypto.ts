@@ -11,7 +11,17 @@ export const SIGNATURE_BYTES = 64;
 export const SEED_BYTES = 32;
 
 /** What a hash, MAC or signature is for. */
-export type Purpose = 'record' | 'head' | 'recordId' | 'topic' | 'membership' | 'secretKey' | 'policyName' | 'content';
+export type Purpose =
+  | 'record'
+  | 'head'
+  | 'recordId'
+  | 'topic'
+  | 'membership'
+  | 'secretKey'
+  | 'policyName'
+  | 'content'
+  | 'device'
+  | 'deviceKey';
 
 export interface KeyPair {
   /** 32 bytes. */

@@ -1,30 +1,71 @@
 /**
- * Who this node is: an ed25519 key pair from a 32-byte seed kept in one file of mode 600.
- * The same key proves itself in Noise and signs records. A damaged file is never replaced in silence: the identity is what
- * credit hangs on, so the owner decides. Knows nothing of the network.
+ * Who this node is. One 32-byte seed, kept in one file of mode 600 and written down as 24 words (recovery-phrase.ts), is the
+ * owner; the key of a device follows from the seed and the device's number. Device 0 is the owner's own key, so that a single
+ * machine needs nothing else; others carry the owner's signature. The device key proves itself in Noise and signs records.
+ * A damaged file is never replaced in silence: the identity is what credit hangs on, so the owner decides.
+ * Knows nothing of the network.
  */
 import { constants } from 'node:fs';
-import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError, errnoCode, WaggleError } from '../base/errors.ts';
 import type { PeerId } from '../types.ts';
-import { keyPairFromSeed, randomBytes, SEED_BYTES, toHex } from './crypto.ts';
+import { hash, isSignedBy, keyPairFromSeed, randomBytes, SEED_BYTES, sign, toHex } from './crypto.ts';
 import type { KeyPair } from './crypto.ts';
 
 export interface Identity {
   keyPair: KeyPair;
-  /** Public key, 64 hex digits. */
+  /** Public key of this device, 64 hex digits. */
   publicKey: PeerId;
+  owner: OwnerProof;
+}
+
+/** Whose device a key is. */
+export interface OwnerProof {
+  /** Public key of the owner, 64 hex digits; the device's own for device 0. */
+  publicKey: PeerId;
+  /** The owner's signature over the device key; null for device 0. */
+  signature: Buffer | null;
+}
+
+/** What the file holds: enough to be this device again. */
+export interface IdentitySeed {
+  /** 32 bytes, secret. */
+  seed: Buffer;
+  /** 16 hex digits; all zero is device 0, whose key is the owner's. */
+  device: string;
 }
 
 const FILE_MODE = 0o600;
-const HEADER = 'waggle-identity-1';
+export const FIRST_DEVICE = '0'.repeat(16);
 
+/** Device 0 of the owner of this seed. */
 export function identityFromSeed(seed: Uint8Array): Identity {
+  return identityOf({ seed: Buffer.from(seed), device: FIRST_DEVICE });
+}
+
+export function identityOf({ seed, device }: IdentitySeed): Identity {
   if (seed.byteLength !== SEED_BYTES)
     throw new RangeError(`seed of ${String(seed.byteLength)} bytes, expected ${String(SEED_BYTES)}`);
-  const keyPair = keyPairFromSeed(seed);
-  return { keyPair, publicKey: toHex(keyPair.publicKey) };
+  const ownerKeys = keyPairFromSeed(seed);
+  const owner = toHex(ownerKeys.publicKey);
+  if (device === FIRST_DEVICE)
+    return { keyPair: ownerKeys, publicKey: owner, owner: { publicKey: owner, signature: null } };
+  const keyPair = keyPairFromSeed(hash('deviceKey', seed, Buffer.from(device, 'hex')));
+  const signature = sign('device', keyPair.publicKey, ownerKeys.secretKey);
+  return { keyPair, publicKey: toHex(keyPair.publicKey), owner: { publicKey: owner, signature } };
+}
+
+/** True when the owner vouches for the device, or is it. Never throws. */
+export function isDeviceOf(device: Uint8Array, owner: Uint8Array, signature: Uint8Array | null): boolean {
+  if (signature === null) return toHex(device) === toHex(owner);
+  return isSignedBy('device', device, signature, owner);
+}
+
+/** A number for a further device of an owner. */
+export function newDevice(): string {
+  const device = toHex(randomBytes(8));
+  return device === FIRST_DEVICE ? newDevice() : device;
 }
 
 /**
@@ -32,18 +73,19 @@ export function identityFromSeed(seed: Uint8Array): Identity {
  * Errors: `identityCorrupt` (not a seed file), `identityUnreadable` (permission, disk).
  */
 export async function openIdentity(path: string): Promise<Identity> {
-  const existing = await readSeed(path);
+  const existing = await readIdentitySeed(path);
   if (existing !== null) {
     await tightenMode(path);
-    return identityFromSeed(existing);
+    return identityOf(existing);
   }
   await createSeed(path);
-  const created = await readSeed(path);
+  const created = await readIdentitySeed(path);
   if (created === null) throw unreadable(path, new Error('the file vanished right after it was written'));
-  return identityFromSeed(created);
+  return identityOf(created);
 }
 
-async function readSeed(path: string): Promise<Buffer | null> {
+/** Null when there is no file. Errors as `openIdentity`. */
+export async function readIdentitySeed(path: string): Promise<IdentitySeed | null> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -51,23 +93,37 @@ async function readSeed(path: string): Promise<Buffer | null> {
     if (errnoCode(error) === 'ENOENT') return null;
     throw unreadable(path, error);
   }
-  const match = new RegExp(`^${HEADER} ([0-9a-f]{64})\\n?$`).exec(text);
-  if (match?.[1] === undefined) throw corrupt(path, text.length);
-  return Buffer.from(match[1], 'hex');
+  const match = /^waggle-identity-(?:1 ([0-9a-f]{64})|2 ([0-9a-f]{64}) ([0-9a-f]{16}))\n?$/.exec(text);
+  const seed = match?.[1] ?? match?.[2];
+  if (seed === undefined) throw corrupt(path, text.length);
+  return { seed: Buffer.from(seed, 'hex'), device: match?.[3] ?? FIRST_DEVICE };
+}
+
+/** Puts another identity in the file's place, atomically; what was there is kept beside it. Returns where, or null. */
+export async function replaceIdentity(path: string, next: IdentitySeed): Promise<string | null> {
+  const draft = await writeDraft(path, next);
+  try {
+    const kept = `${path}.replaced-${String(Date.now())}`;
+    const had = await link(path, kept).then(
+      () => true,
+      (error: unknown) => {
+        if (errnoCode(error) === 'ENOENT') return false;
+        throw error;
+      },
+    );
+    await rename(draft, path);
+    return had ? kept : null;
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    await unlink(draft).catch(() => undefined);
+  }
 }
 
 /** Writes beside the target, then links it into place: `link` fails where a rename would overwrite. */
 async function createSeed(path: string): Promise<void> {
-  const draft = `${path}.${toHex(randomBytes(6))}.new`;
+  const draft = await writeDraft(path, { seed: randomBytes(SEED_BYTES), device: FIRST_DEVICE });
   try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, FILE_MODE);
-    try {
-      await file.writeFile(`${HEADER} ${toHex(randomBytes(SEED_BYTES))}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
     await link(draft, path).catch((error: unknown) => {
       if (errnoCode(error) !== 'EEXIST') throw error;
     });
@@ -75,6 +131,25 @@ async function createSeed(path: string): Promise<void> {
     throw unreadable(path, error);
   } finally {
     await unlink(draft).catch(() => undefined);
+  }
+}
+
+async function writeDraft(path: string, { seed, device }: IdentitySeed): Promise<string> {
+  const draft = `${path}.${toHex(randomBytes(6))}.new`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, FILE_MODE);
+    try {
+      const text = device === FIRST_DEVICE ? `1 ${toHex(seed)}` : `2 ${toHex(seed)} ${device}`;
+      await file.writeFile(`waggle-identity-${text}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return draft;
+  } catch (error) {
+    await unlink(draft).catch(() => undefined);
+    throw unreadable(path, error);
   }
 }
 
@@ -89,7 +164,7 @@ function corrupt(path: string, characters: number): WaggleError {
   return new WaggleError({
     code: 'identityCorrupt',
     message: `The identity file ${path} is damaged (${String(characters)} characters, not a seed).`,
-    fix: 'Restore it from a backup to keep your name and credit, or move it away to start with a new identity.',
+    fix: 'Restore it from a backup (`waggle identity restore`) to keep your name and credit, or move it away to start with a new identity.',
     values: { path },
   });
 }

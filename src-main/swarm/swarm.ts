@@ -117,6 +117,10 @@ export function secretKeyOf(secret: string | undefined): Buffer | null {
   return secret === undefined || secret === '' ? null : hash('secretKey', Buffer.from(secret, 'utf8'));
 }
 
+const DOUBLED_FIX =
+  'Stop the other one, or give each node a data folder, and with it an identity, of its own: `waggle identity restore --another-device` makes a second device of the same owner.';
+/** For so long after the last sign of it, the status says that the identity runs twice. */
+const DOUBLED_SHOWN_MS = 10 * 60_000;
 const HOUSEKEEPING_MS = 2_000;
 const CHANGE_MS = 200;
 const LOG_AGAIN_MS = 60_000;
@@ -234,7 +238,7 @@ class SwarmNode implements Swarm {
     const presence = this.#presence();
     return {
       presence,
-      text: presenceText(presence, peers),
+      text: this.#isDoubled() ? `This identity is running twice. ${DOUBLED_FIX}` : presenceText(presence, peers),
       name: this.#options.name,
       publicKey: this.#options.identity.publicKey,
       peers,
@@ -354,9 +358,12 @@ class SwarmNode implements Swarm {
     const first = this.#doubledIdentityAt === null;
     this.#doubledIdentityAt = this.#options.now();
     if (!first) return;
-    const fix = 'Give each node a data folder, and with it an identity, of its own';
-    this.#options.log('warn', `This node’s identity is running twice (${how}). ${fix}.`);
+    this.#options.log('warn', `This node’s identity is running twice (${how}). ${DOUBLED_FIX}`);
     this.#changed();
+  }
+
+  #isDoubled(): boolean {
+    return this.#doubledIdentityAt !== null && this.#options.now() - this.#doubledIdentityAt < DOUBLED_SHOWN_MS;
   }
 
   #presence(): Presence {

@@ -215,6 +215,8 @@ test('one identity running twice is reported to its owner', async (t) => {
   const seen = () => [first, second].some(({ swarm }) => swarm.status().doubledIdentityAt !== null);
   await until('one of the two notices', seen, 20_000);
   assert.match([...first.log, ...second.log].join('\n'), /running twice.*identity, of its own/);
+  const told = [first, second].map(({ swarm }) => swarm.status().text).filter((text) => text.includes('running twice'));
+  assert.match(told[0] ?? '', /--another-device/);
   assert.equal(honest.swarm.status().doubledIdentityAt, null);
 });
 
