@@ -24,6 +24,8 @@ export interface TokenLossInputs {
   rowWeights: Value;
   /** log-prob under the policy that wrote the row, 0 where unknown. [B,T] */
   behaviorLogprobs: Value;
+  /** log-prob under the policy that training started from, 0 where unknown. [B,T] */
+  referenceLogprobs: Value;
 }
 /** Loss: a scalar to minimise. Metrics: scalars that are SUMS over this micro-batch, so that batches add up. */
 export interface TokenLoss {
@@ -77,6 +79,7 @@ export function gradientGraph(config: PolicyConfig, tokenLoss: TokenLossFunction
     advantages: b.input('advantages', 'float32', ['B']),
     rowWeights: b.input('rowWeights', 'float32', ['B']),
     behaviorLogprobs: b.input('behaviorLogprobs', 'float32', ['B', 'T']),
+    referenceLogprobs: b.input('referenceLogprobs', 'float32', ['B', 'T']),
   });
   const grads = backward(b, loss, values);
   b.output('loss', loss);

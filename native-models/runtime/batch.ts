@@ -12,6 +12,8 @@ export interface TrainRow {
   rowWeight: number;
   /** log-probs of the completion's tokens under the policy that wrote them; null where unknown. */
   behaviorLogprobs: readonly number[] | null;
+  /** The same under the policy that training started from; left out where the objective needs none. */
+  referenceLogprobs?: readonly number[] | null;
 }
 
 export interface MicroBatch {
@@ -22,6 +24,7 @@ export interface MicroBatch {
   targets: Int32Array; // [rows,length]
   completionMask: Float32Array; // [rows,length]
   behaviorLogprobs: Float32Array; // [rows,length]
+  referenceLogprobs: Float32Array; // [rows,length]
   advantages: Float32Array; // [rows]
   rowWeights: Float32Array; // [rows]
   /** Tokens that are not padding. */
@@ -63,6 +66,7 @@ export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch
     targets: new Int32Array(size).fill(padId),
     completionMask: new Float32Array(size),
     behaviorLogprobs: new Float32Array(size),
+    referenceLogprobs: new Float32Array(size),
     advantages: Float32Array.from(rows, (row) => row.advantage),
     rowWeights: Float32Array.from(rows, (row) => row.rowWeight),
     realTokens: 0,
@@ -75,6 +79,7 @@ export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch
       if (t + 1 >= row.promptLength) {
         batch.completionMask[at] = 1;
         batch.behaviorLogprobs[at] = row.behaviorLogprobs?.[t + 1 - row.promptLength] ?? 0;
+        batch.referenceLogprobs[at] = row.referenceLogprobs?.[t + 1 - row.promptLength] ?? 0;
       }
     }
     batch.realTokens += row.tokens.length - 1;

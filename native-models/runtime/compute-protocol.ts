@@ -33,8 +33,14 @@ export interface ComputeCalls {
   /** `model`: ModelProto bytes of a gradient graph lowered for the provider. */
   defineObjective: { args: { name: string; model: Uint8Array }; result: null };
   generate: { args: { prompts: number[][]; options: GenerateOptions }; result: Generated };
-  /** Log-probs of each row's completion tokens. */
-  score: { args: { rows: { tokens: number[]; promptLength: number }[]; maxTokens: number }; result: number[][] };
+  /**
+   * Log-probs of each row's completion tokens under the policy as it is now, or under the one that was opened before any
+   * training ('reference'): the first such call reads its weights, which are kept, 4 bytes a parameter.
+   */
+  score: {
+    args: { rows: { tokens: number[]; promptLength: number }[]; maxTokens: number; under?: 'policy' | 'reference' };
+    result: number[][];
+  };
   accumulate: { args: { objective: string; rows: TrainRow[]; maxTokens: number }; result: GradientSum };
   update: { args: { optimizer: AdamWOptions; maxGradientNorm: number }; result: UpdateResult & { version: number } };
   dropGradient: { args: null; result: null };

@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpoint-store.ts';
-import { loadPolicyFolder, savePolicyFolder } from '../policy/load-policy.ts';
+import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder } from '../policy/load-policy.ts';
 import { generate } from './generate.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import type {
@@ -27,7 +27,7 @@ const CHECKPOINT_VERSION = 1;
 const CHECKPOINTS_KEPT = 2;
 const PROGRESS_INTERVAL_MS = 200;
 const FOREIGN_FIX =
-  'Start with the policy this data folder was made with (--policy-directory), or give this one a data folder of its own with --data.';
+  'Start with the policy this data folder was made with (--policy), or give this one a data folder of its own with --data.';
 
 type Handlers = {
   [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']>;
@@ -102,7 +102,12 @@ export class ComputeServer {
         this.post({ kind: 'progress', id, done });
       });
     },
-    score: ({ rows, maxTokens }) => this.opened().score(rows, maxTokens, this.checkpoint),
+    score: async ({ rows, maxTokens, under = 'policy' }) => {
+      const policy = this.opened();
+      if (under === 'reference' && !policy.hasReference)
+        policy.setReference((await loadPolicyWeights(this.policyDirectory)).weights);
+      return policy.score(rows, maxTokens, this.checkpoint, under);
+    },
     accumulate: ({ objective, rows, maxTokens }) =>
       this.opened().accumulate(objective, rows, maxTokens, this.checkpoint),
     update: async ({ optimizer, maxGradientNorm }) => {

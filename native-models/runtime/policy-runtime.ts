@@ -54,6 +54,7 @@ export class PolicyRuntime {
   private readonly options: PolicyRuntimeOptions;
   private readonly sessions = new Map<string, GraphSession>();
   private readonly weightViews: TensorViews;
+  private referenceViews: TensorViews | null = null;
   private readonly gradient: Float32Array;
   /** Second buffer that a micro-batch's gradient lands in before it is added. */
   private partial: Float32Array | null = null;
@@ -150,12 +151,26 @@ export class PolicyRuntime {
     );
   }
 
-  /** Natural log-probs of each row's completion tokens. */
+  /** Keeps a second set of weights to score with: as much memory again as the policy's own. */
+  setReference(weights: Float32Array): void {
+    if (weights.length !== this.weights.length)
+      throw new Error(`${weights.length} reference weights given, the policy has ${this.weights.length}`);
+    this.referenceViews = this.viewsOf(weights, '');
+  }
+
+  get hasReference(): boolean {
+    return this.referenceViews !== null;
+  }
+
+  /** Natural log-probs of each row's completion tokens, under the policy as it is now or under the reference. */
   async score(
     rows: readonly { tokens: readonly number[]; promptLength: number }[],
     maxTokens: number,
     checkpoint: Checkpoint,
+    under: 'policy' | 'reference' = 'policy',
   ): Promise<number[][]> {
+    const weights = under === 'policy' ? this.weightViews : this.referenceViews;
+    if (!weights) throw new Error('score: no reference weights were set');
     const session = await this.session('score', () =>
       lowerGraph(scoreGraph(this.config), loweringFor(this.provider), 'score'),
     );
@@ -170,7 +185,7 @@ export class PolicyRuntime {
         bucket.map((i) => trainRows[i]!),
         this.padId,
       );
-      const { logprobs } = await session.run(this.sequenceFeeds(batch));
+      const { logprobs } = await session.run({ ...this.sequenceFeeds(batch), ...weights });
       bucket.forEach((index, r) => {
         const { tokens, promptLength } = rows[index]!;
         const start = r * batch.length + Math.max(0, promptLength - 1);
@@ -242,6 +257,7 @@ export class PolicyRuntime {
       ...this.sequenceFeeds(batch),
       completionMask: { data: batch.completionMask, dims },
       behaviorLogprobs: { data: batch.behaviorLogprobs, dims },
+      referenceLogprobs: { data: batch.referenceLogprobs, dims },
       advantages: { data: batch.advantages, dims: [batch.rows] },
       rowWeights: { data: batch.rowWeights, dims: [batch.rows] },
     };

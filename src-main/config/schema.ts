@@ -52,7 +52,7 @@ const hostPort = z
     return port >= 1 && port <= 65535;
   }, 'must have a port from 1 to 65535');
 
-const objectives = ['grpo', 'asympo'] as const;
+const objectives = ['grpo', 'asympo', 'spo', 'sft'] as const;
 
 const shape = {
   dataDirectory: field(
@@ -233,6 +233,42 @@ const shape = {
   epochsPerRound: field(whole(1, 64, 1), 'training', 'passes', 'Passes over the groups of a round.'),
   clipLow: field(real(0, 0.999, 0.2), 'training', '', 'GRPO ignores importance ratios below 1 minus this.'),
   clipHigh: field(real(0, 10, 0.28), 'training', '', 'GRPO ignores importance ratios above 1 plus this.'),
+  grpoNormaliser: field(
+    z.enum(['tokens', 'answers', 'constant']).default('tokens'),
+    'training',
+    '',
+    'What GRPO averages over: all tokens alike, each answer alike, or tokens over the constant maxNewTokens.',
+  ),
+  grpoScaleByStd: field(
+    z.boolean().default(true),
+    'training',
+    '',
+    'GRPO divides advantages by the standard deviation of the rewards in the group.',
+  ),
+  klWeight: field(
+    real(0, 10, 0),
+    'training',
+    '',
+    'GRPO: weight of the pull back to the policy before training; above 0 its weights are held in memory a second time.',
+  ),
+  asympoLow: field(
+    real(0, 0.4, 0.02),
+    'training',
+    '',
+    'ASymPO stops lowering a token of a worse answer below this probability; 0 never stops.',
+  ),
+  asympoHigh: field(
+    real(0.6, 1, 0.98),
+    'training',
+    '',
+    'ASymPO stops raising a token of a better answer above this probability; 1 never stops.',
+  ),
+  spoAlpha: field(
+    real(0, 1, 0.2),
+    'training',
+    '',
+    'SPO: strength with which worse answers are avoided, relative to better ones; 0 learns from better ones only.',
+  ),
   microBatchTokens: field(
     whole(64, 1_048_576, 4096),
     'training',

@@ -15,7 +15,13 @@ import { generateRollouts, promptTokens, verifyRollouts, type OwnGroup, type Pol
 import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { peerTokenGroup, type TokenGroup } from '../train/rows.ts';
-import { executePlan, planTraining, withOwnLogprobs, type TrainOutcome, type TrainPlan } from '../train/train-round.ts';
+import {
+  executePlan,
+  planTraining,
+  withNeededLogprobs,
+  type TrainOutcome,
+  type TrainPlan,
+} from '../train/train-round.ts';
 import { sampleOwnGroups } from '../train/training-set.ts';
 import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
@@ -82,14 +88,13 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
   const adopted = await stage('admit', () => adoptFromPeers(swarm, config.peerGroups, policy));
   const peers = adopted.map(({ tokens }) => tokens);
-  const peerGroups = objectives.peers.needsBehaviorLogprobs
-    ? await stage('admit', () => withOwnLogprobs(compute, peers, config.microBatchTokens))
-    : peers;
   const trainedOwn = sampleOwnGroups(own, adopted.length, config, () => random.float());
+  const withLogprobs = (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
+    stage('train', () => withNeededLogprobs(compute, objective, groups, config.microBatchTokens));
   const plan = planTraining(
     [
-      { source: 'own', objective: objectives.own, groups: trainedOwn },
-      { source: 'peers', objective: objectives.peers, groups: peerGroups },
+      { source: 'own', objective: objectives.own, groups: await withLogprobs(objectives.own, trainedOwn) },
+      { source: 'peers', objective: objectives.peers, groups: await withLogprobs(objectives.peers, peers) },
     ],
     policy.version,
     config,

@@ -12,7 +12,12 @@ import type { Completion } from '../types.ts';
 /** A group in tokens of the own policy. */
 export interface TokenGroup {
   promptTokens: readonly number[];
-  completions: { tokens: readonly number[]; reward: number; behaviorLogprobs: readonly number[] | null }[];
+  completions: {
+    tokens: readonly number[];
+    reward: number;
+    behaviorLogprobs: readonly number[] | null;
+    referenceLogprobs?: readonly number[];
+  }[];
 }
 
 export function ownTokenGroup(group: OwnGroup): TokenGroup {
@@ -40,7 +45,7 @@ export function peerTokenGroup(
   return { promptTokens, completions: kept };
 }
 
-/** `share`: part of the batch's loss that these groups make up, 0..1. */
+/** `share`: part of the batch's loss that these groups make up, 0..1. Completions of weight 0 make no row. */
 export function trainRows(groups: readonly TokenGroup[], objective: Objective, share: number): TrainRow[] {
   const weights = objective.rowWeights(
     groups.map((group) => ({
@@ -51,12 +56,15 @@ export function trainRows(groups: readonly TokenGroup[], objective: Objective, s
   );
   return groups.flatMap((group, g) => {
     const advantages = objective.advantages(group.completions.map(({ reward }) => reward));
-    return group.completions.map((completion, c) => ({
-      tokens: [...group.promptTokens, ...completion.tokens],
-      promptLength: group.promptTokens.length,
-      advantage: advantages[c]!,
-      rowWeight: weights[g]![c]!,
-      behaviorLogprobs: completion.behaviorLogprobs,
-    }));
+    return group.completions
+      .map(({ tokens, behaviorLogprobs, referenceLogprobs }, c) => ({
+        tokens: [...group.promptTokens, ...tokens],
+        promptLength: group.promptTokens.length,
+        advantage: advantages[c]!,
+        rowWeight: weights[g]![c]!,
+        behaviorLogprobs,
+        ...(referenceLogprobs ? { referenceLogprobs } : {}),
+      }))
+      .filter(({ rowWeight }) => rowWeight > 0);
   });
 }

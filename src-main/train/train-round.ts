@@ -85,22 +85,50 @@ export function planTraining(
 }
 
 /**
- * Gives groups of other policies the log-probs of the own policy as it is now, for an objective that needs some: the ratio then
- * starts from 1. @throws ComputeError
+ * Gives groups the log-probs that an objective needs and that they lack. Behaviour: those of the own policy as it is now, for groups of
+ * other policies, so that the ratio starts from 1. Reference: those of the policy before any training, for the KL term.
+ * @throws ComputeError
  */
-export async function withOwnLogprobs(
+export async function withNeededLogprobs(
   compute: ComputeHost,
+  objective: Objective,
   groups: readonly TokenGroup[],
   maxTokens: number,
 ): Promise<TokenGroup[]> {
+  let result = [...groups];
+  const lacks = groups.some(({ completions }) => completions.some(({ behaviorLogprobs }) => behaviorLogprobs === null));
+  if (objective.needsBehaviorLogprobs && lacks) {
+    const logprobs = await scoreGroups(compute, result, maxTokens, 'policy');
+    result = mapCompletions(result, (completion, i) => ({ ...completion, behaviorLogprobs: logprobs[i]! }));
+  }
+  if (objective.needsReferenceLogprobs) {
+    const logprobs = await scoreGroups(compute, result, maxTokens, 'reference');
+    result = mapCompletions(result, (completion, i) => ({ ...completion, referenceLogprobs: logprobs[i]! }));
+  }
+  return result;
+}
+
+async function scoreGroups(
+  compute: ComputeHost,
+  groups: readonly TokenGroup[],
+  maxTokens: number,
+  under: 'policy' | 'reference',
+): Promise<number[][]> {
   const rows = groups.flatMap(({ promptTokens, completions }) =>
     completions.map(({ tokens }) => ({ tokens: [...promptTokens, ...tokens], promptLength: promptTokens.length })),
   );
-  const logprobs = rows.length > 0 ? await compute.call('score', { rows, maxTokens }) : [];
+  return rows.length > 0 ? compute.call('score', { rows, maxTokens, under }) : [];
+}
+
+/** `index` counts the completions of all groups. */
+function mapCompletions(
+  groups: readonly TokenGroup[],
+  change: (completion: TokenGroup['completions'][number], index: number) => TokenGroup['completions'][number],
+): TokenGroup[] {
   let next = 0;
   return groups.map(({ promptTokens, completions }) => ({
     promptTokens,
-    completions: completions.map((completion) => ({ ...completion, behaviorLogprobs: logprobs[next++]! })),
+    completions: completions.map((completion) => change(completion, next++)),
   }));
 }
 

@@ -1,6 +1,6 @@
-"""Makes vectors.json: losses, metrics and gradients of GRPO, ASymPO and SFT from their equations, by PyTorch autograd in float64.
+"""Makes vectors.json: losses, metrics and gradients of all objectives from their equations, by PyTorch autograd in float64.
 
-Written from the papers (arXiv 2402.03300, 2503.14476, 2606.03070), not from our code: groups, advantages and normalisers are
+Written from the papers (arXiv 2402.03300, 2503.14476, 2503.20783, 2606.03070), not from our code: groups, advantages and normalisers are
 worked out here from rewards and masks. Gradients are with respect to the log-probs of the tokens: what lies in front of them is checked in golden/policy and golden/ops.
 Run: python test/golden/objective/make.py
 """
@@ -33,29 +33,42 @@ def spans(lengths):
     return mask
 
 
-def grpo(logp, old, mask, groups, low, high):
+def centred(rewards):
+    return torch.tensor(rewards) - torch.tensor(rewards).mean()
+
+
+def grpo(logp, old, ref, mask, groups, low=0.2, high=0.28, normaliser="tokens", std=True, beta=0.0, limit=80):
     advantages = []
     for rewards in groups:
-        r = torch.tensor(rewards)
-        advantages.append((r - r.mean()) / (r.std(unbiased=True) + 1e-8) if len(rewards) > 1 else torch.zeros(1))
+        deviation = torch.tensor(rewards).std(unbiased=True) + 1e-8 if std and len(rewards) > 1 else 1.0
+        advantages.append(centred(rewards) / deviation)
     a = torch.cat(advantages)
-    total, clipped, ratios = torch.zeros(()), 0, torch.zeros(())
-    for row in range(len(a)):
-        for t in range(T):
-            if mask[row, t] == 0:
-                continue
-            rho = torch.exp(logp[row, t] - old[row, t])
-            free, bounded = rho * a[row], torch.clamp(rho, 1 - low, 1 + high) * a[row]
-            total = total + torch.minimum(free, bounded)
-            clipped += int(bounded < free)
-            ratios = ratios + rho
-    tokens = mask.sum()
-    metrics = {"tokens": tokens, "clippedTokens": clipped, "ratio": ratios, "nll": -(logp * mask).nan_to_num().sum()}
-    return a, -total / max(1.0, tokens.item()), metrics
+    gain, kl, clipped, ratios, k3s, row = torch.zeros(()), torch.zeros(()), 0, torch.zeros(()), torch.zeros(()), 0
+    for rewards in groups:
+        for _ in rewards:
+            length = mask[row].sum().item()
+            divisor = {"tokens": max(1.0, mask.sum().item()),
+                       "answers": max(1.0, length) * len(rewards) * len(groups),
+                       "constant": limit * len(rewards) * len(groups)}[normaliser]
+            for t in range(T):
+                if mask[row, t] == 0:
+                    continue
+                rho = torch.exp(logp[row, t] - old[row, t])
+                free, bounded = rho * a[row], torch.clamp(rho, 1 - low, 1 + high) * a[row]
+                gain = gain + torch.minimum(free, bounded) / divisor
+                clipped += int(bounded < free)
+                ratios = ratios + rho
+                d = ref[row, t] - logp[row, t]
+                k3 = torch.exp(d) - d - 1
+                k3s = k3s + k3
+                kl = kl + beta * k3 / divisor
+            row += 1
+    metrics = {"clippedTokens": clipped, "ratio": ratios}
+    return a, -gain, kl, metrics | ({"kl": k3s} if beta > 0 else {})
 
 
-def asympo(logp, old, mask, groups, p_low=0.02, p_high=0.98, floor=1e-3):
-    a = torch.cat([torch.tensor(r) - torch.tensor(r).mean() for r in groups])
+def asympo(logp, old, ref, mask, groups, p_low=0.02, p_high=0.98, floor=1e-3):
+    a = torch.cat([centred(r) for r in groups])
     loss, row = torch.zeros(()), 0
     clipped_low = clipped_high = 0
     surprises = torch.zeros(())
@@ -64,27 +77,48 @@ def asympo(logp, old, mask, groups, p_low=0.02, p_high=0.98, floor=1e-3):
         for _ in rewards:
             picked = [logp[row, t] for t in range(T) if mask[row, t] == 1]
             if picked:
-                x = torch.stack(picked)
-                if a[row] >= 0:
+                l = x = torch.stack(picked)
+                if a[row] >= 0 and p_high < 1:
                     l, clipped_high = torch.clamp(x, max=math.log(p_high)), clipped_high + int((x > math.log(p_high)).sum())
-                else:
+                if a[row] < 0 and p_low > 0:
                     l, clipped_low = torch.clamp(x, min=math.log(p_low)), clipped_low + int((x < math.log(p_low)).sum())
                 s = -l.mean()
                 surprises = surprises + s
                 inner = inner + a[row] * s / torch.clamp(s, min=floor).detach()
             row += 1
         loss = loss + inner / len(rewards)
-    metrics = {"tokens": mask.sum(), "clippedHigh": clipped_high, "clippedLow": clipped_low,
-               "nll": -(logp * mask).nan_to_num().sum(), "surprise": surprises}
-    return a, loss / len(groups), metrics
+    metrics = {"clippedHigh": clipped_high, "clippedLow": clipped_low, "surprise": surprises}
+    return a, loss / len(groups), torch.zeros(()), metrics
 
 
-def sft(logp, old, mask, groups):
-    a = torch.zeros(sum(map(len, groups)))
-    return a, -(logp * mask).sum() / mask.sum(), {}
+def spo(logp, old, ref, mask, groups, alpha=0.2):
+    a = torch.cat([centred(r) for r in groups])
+    loss, row, surprises = torch.zeros(()), 0, torch.zeros(())
+    for rewards in groups:
+        for _ in rewards:
+            picked = [-logp[row, t] for t in range(T) if mask[row, t] == 1]
+            if picked:
+                s = torch.stack(picked).mean()
+                surprises = surprises + s
+                loss = loss + a[row] * (1 if a[row] >= 0 else alpha) * s / (len(rewards) * len(groups))
+            row += 1
+    return a, loss, torch.zeros(()), {"surprise": surprises}
 
 
-def case(name, objective, groups, lengths, sharpness=1.0, moved=None, edit=None, **options):
+def naive(*tensors):
+    return spo(*tensors, alpha=1.0)
+
+
+def sft(logp, old, ref, mask, groups):
+    right = torch.cat([(torch.tensor(r) >= 1).double() for r in groups])
+    chosen = mask * right[:, None]
+    return right, -(logp * chosen).nan_to_num().sum() / max(1.0, chosen.sum().item()), torch.zeros(()), {}
+
+
+OBJECTIVES = {"grpo": grpo, "asympo": asympo, "spo": spo, "naive": naive, "sft": sft}
+
+
+def case(name, objective, groups, lengths, sharpness=1.0, moved=None, drift=None, edit=None, **options):
     rows = sum(map(len, groups))
     logits = torch.randn(rows, T, V) * sharpness
     targets = torch.randint(0, V, (rows, T))
@@ -92,17 +126,25 @@ def case(name, objective, groups, lengths, sharpness=1.0, moved=None, edit=None,
     if edit:
         edit(logits, targets, mask)
     logp = rounded(torch.log_softmax(logits, -1).gather(-1, targets[..., None])[..., 0]).requires_grad_()
-    shift = torch.zeros(rows, T) if moved is None else moved * torch.randn(rows, T)
-    old = rounded(torch.where(mask == 1, logp.detach() + shift, torch.zeros(rows, T)))
-    advantages, loss, metrics = {"grpo": grpo, "asympo": asympo, "sft": sft}[objective](logp, old, mask, groups, **options)
-    if loss.requires_grad:
-        loss.backward()
+    noise = [torch.zeros(rows, T) if size is None else size * torch.randn(rows, T) for size in (moved, drift)]
+    old, ref = (rounded(torch.where(mask == 1, logp.detach() + shift, torch.zeros(rows, T))) for shift in noise)
+    advantages, gain, kl, metrics = OBJECTIVES[objective](logp, old, ref, mask, groups, **options)
+    if gain.requires_grad:
+        gain.backward(retain_graph=True)
+    force = torch.zeros_like(logp) if logp.grad is None else logp.grad.clone()
+    if kl.requires_grad:
+        kl.backward()
     gradient = torch.zeros_like(logp) if logp.grad is None else logp.grad
+    nll = torch.where(mask == 1, -logp.detach(), torch.zeros(rows, T))
+    metrics = {"tokens": mask.sum(), "nll": nll.sum()} | metrics
+    if objective != "sft":
+        pull = (force.abs() * nll).sum(1)
+        metrics |= {"raised": pull[advantages > 0].sum(), "lowered": pull[advantages < 0].sum()}
     cases.append({
-        "name": name, "objective": objective, "groups": groups, "lengths": lengths, "shape": [rows, T],
-        "clip": {"clipLow": options.get("low", 0.2), "clipHigh": options.get("high", 0.28)},
+        "name": name, "objective": objective, "groups": groups, "lengths": lengths, "shape": [rows, T], "options": options,
         "logprobs": digits(logp), "mask": digits(mask), "behavior": digits(old),
-        "advantages": digits(advantages), "loss": float(f"{loss.item():.8g}"), "gradient": digits(gradient),
+        **({"reference": digits(ref)} if drift else {}),
+        "advantages": digits(advantages), "loss": float(f"{(gain + kl).item():.8g}"), "gradient": digits(gradient),
         "metrics": {k: float(f"{torch.as_tensor(v).item():.8g}") for k, v in metrics.items()}})
 
 
@@ -127,18 +169,24 @@ def extremes(logits, targets, mask):
             logits[row, t, targets[row, t]] = 6.0 if (row + t) % 2 else -6.0
 
 
+def drifted(logits, targets, mask):
+    """As stale text is: better completions of TWO have become likely, worse ones unlikely."""
+    for row in range(logits.shape[0]):
+        for t in range(T):
+            logits[row, t, targets[row, t]] += 2.0 if row in (0, 3, 6) else -2.0
+
+
 TWO, LENGTHS = [[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0]], [3, 5, 1, 4, 2, 5, 3]
 EQUAL = [[1.0, 1.0, 1.0], [0.0, 0.0]]
-low_high = {"low": 0.2, "high": 0.28}
-case("first epoch: the ratio is 1", "grpo", TWO, LENGTHS, **low_high)
-case("clipped on both sides", "grpo", TWO, LENGTHS, moved=0.6, **low_high)
+case("first epoch: the ratio is 1", "grpo", TWO, LENGTHS)
+case("clipped on both sides", "grpo", TWO, LENGTHS, moved=0.6)
 case("tight bounds", "grpo", TWO, LENGTHS, moved=0.3, low=0.05, high=0.05)
-case("graded rewards", "grpo", [[0.1, 0.7, 0.4, 0.4]], [5, 2, 3, 1], moved=0.2, **low_high)
-case("equal rewards", "grpo", EQUAL, [2, 3, 1, 4, 2], moved=0.6, **low_high)
-case("one-token completions", "grpo", TWO, [1] * 7, moved=0.3, **low_high)
-case("an empty row", "grpo", TWO, [3, 0, 1, 4, 2, 0, 3], moved=0.3, **low_high)
-case("wild padding", "grpo", TWO, LENGTHS, moved=0.3, edit=wild_outside, **low_high)
-case("certain tokens", "grpo", TWO, LENGTHS, edit=certain, **low_high)
+case("graded rewards", "grpo", [[0.1, 0.7, 0.4, 0.4]], [5, 2, 3, 1], moved=0.2)
+case("equal rewards", "grpo", EQUAL, [2, 3, 1, 4, 2], moved=0.6)
+case("one-token completions", "grpo", TWO, [1] * 7, moved=0.3)
+case("an empty row", "grpo", TWO, [3, 0, 1, 4, 2, 0, 3], moved=0.3)
+case("wild padding", "grpo", TWO, LENGTHS, moved=0.3, edit=wild_outside)
+case("certain tokens", "grpo", TWO, LENGTHS, edit=certain)
 case("ordinary", "asympo", TWO, LENGTHS)
 case("graded rewards", "asympo", [[0.1, 0.7, 0.4, 0.5]], [5, 2, 3, 1])
 case("stabiliser on both sides", "asympo", TWO, LENGTHS, edit=extremes)
@@ -149,6 +197,25 @@ case("wild padding", "asympo", TWO, LENGTHS, edit=wild_outside)
 case("S near 0", "asympo", TWO, LENGTHS, edit=certain)
 case("ordinary", "sft", TWO, LENGTHS)
 case("wild padding", "sft", TWO, LENGTHS, edit=wild_outside)
+case("no demonstration", "sft", [[0.0, 0.5], [0.0, 0.0]], [3, 2, 4, 1])
+case("each answer alike", "grpo", TWO, LENGTHS, moved=0.3, normaliser="answers")
+case("each answer alike, an empty row", "grpo", TWO, [3, 0, 1, 4, 2, 0, 3], moved=0.3, normaliser="answers")
+case("constant normaliser without std (Dr.GRPO)", "grpo", TWO, LENGTHS, moved=0.3, normaliser="constant", std=False, limit=32)
+case("KL to a reference", "grpo", TWO, LENGTHS, moved=0.3, drift=0.7, beta=0.05)
+case("KL to a reference, equal rewards", "grpo", EQUAL, [2, 3, 1, 4, 2], drift=0.7, beta=0.5, normaliser="answers")
+case("KL where the policy is the reference", "grpo", TWO, LENGTHS, drift=1e-9, beta=0.5)
+case("KL, wild padding", "grpo", TWO, LENGTHS, drift=0.7, beta=0.05, edit=wild_outside)
+case("no stabiliser", "asympo", TWO, LENGTHS, edit=extremes, p_low=0.0, p_high=1.0)
+case("a wide stabiliser", "asympo", TWO, LENGTHS, p_low=0.3, p_high=0.6)
+case("ordinary", "spo", TWO, LENGTHS)
+case("better ones only", "spo", TWO, LENGTHS, alpha=0.0)
+case("an empty row", "spo", TWO, [3, 0, 1, 4, 2, 0, 3], alpha=0.5)
+case("equal rewards", "spo", EQUAL, [2, 3, 1, 4, 2])
+case("one-token completions", "spo", TWO, [1] * 7)
+case("wild padding", "spo", TWO, LENGTHS, edit=wild_outside)
+case("ordinary", "naive", TWO, LENGTHS)
+case("unlikely worse answers weigh most", "naive", TWO, LENGTHS, edit=drifted)
+case("unlikely worse answers weigh alike", "asympo", TWO, LENGTHS, edit=drifted, p_low=0.0, p_high=1.0)
 
 target = pathlib.Path(__file__).with_name("vectors.json")
 lines = ",\n".join(json.dumps(c) for c in cases)

@@ -1,27 +1,29 @@
-/** GRPO, ASymPO and SFT against PyTorch: advantages, loss, metrics and the gradient of the token log-probs, on the real runtime. */
+/** Every objective against PyTorch: advantages, loss, metrics and the gradient of the token log-probs, on the real runtime. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { backward } from '../../../native-models/graph/backward.ts';
 import { GraphBuilder } from '../../../native-models/graph/builder.ts';
 import type { TokenLossFunction } from '../../../native-models/policy/graphs.ts';
+import { configSchema } from '../../../src-main/config/schema.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
-import type { Objective } from '../../../src-main/objective/objective.ts';
-import { sftLoss } from '../../../src-main/objective/sft.ts';
+import type { Objective, ObjectiveName, ObjectiveOptions } from '../../../src-main/objective/objective.ts';
 import { lowerings, openGraph, relativeError } from '../ops/run-graph.ts';
 
 interface Case {
   name: string;
-  objective: 'grpo' | 'asympo' | 'sft';
+  objective: ObjectiveName;
   /** Rewards by group; the rows are theirs in this order. */
   groups: number[][];
   /** Completion tokens by row. */
   lengths: number[];
   shape: [rows: number, length: number];
-  clip: { clipLow: number; clipHigh: number };
+  /** By the names of make.py; what is missing is the default. */
+  options: Record<string, never>;
   logprobs: number[];
   mask: number[];
   behavior: number[];
+  reference?: number[];
   advantages: number[];
   loss: number;
   gradient: number[];
@@ -39,6 +41,7 @@ function lossGraph(tokenLoss: TokenLossFunction): GraphBuilder {
     advantages: b.input('advantages', 'float32', ['B']),
     rowWeights: b.input('rowWeights', 'float32', ['B']),
     behaviorLogprobs: b.input('behaviorLogprobs', 'float32', ['B', 'T']),
+    referenceLogprobs: b.input('referenceLogprobs', 'float32', ['B', 'T']),
   });
   b.output('loss', loss);
   for (const [name, value] of Object.entries(metrics)) b.output(`metric:${name}`, value);
@@ -46,10 +49,26 @@ function lossGraph(tokenLoss: TokenLossFunction): GraphBuilder {
   return b;
 }
 
+const ourName: Record<string, keyof ObjectiveOptions> = {
+  low: 'clipLow',
+  high: 'clipHigh',
+  normaliser: 'grpoNormaliser',
+  std: 'grpoScaleByStd',
+  beta: 'klWeight',
+  limit: 'maxNewTokens',
+  p_low: 'asympoLow',
+  p_high: 'asympoHigh',
+  alpha: 'spoAlpha',
+};
+/** The defaults of the config, with the case's own. */
+function objectiveOf(row: Case): Objective {
+  const own = Object.entries(row.options).map(([name, value]) => [ourName[name]!, value]);
+  const settings = Object.fromEntries(own) as Partial<ObjectiveOptions>;
+  return createObjective(row.objective, { ...configSchema.parse({}), ...settings });
+}
+
 /** Group arithmetic as training does it: from rewards and token counts alone. */
-function groupNumbers(row: Case, objective: Objective | null): { advantages: number[]; rowWeights: number[] } {
-  const tokens = row.lengths.reduce((sum, n) => sum + n, 0);
-  if (!objective) return { advantages: row.lengths.map(() => 0), rowWeights: row.lengths.map(() => 1 / tokens) };
+function groupNumbers(row: Case, objective: Objective): { advantages: number[]; rowWeights: number[] } {
   let next = 0;
   const scored = row.groups.map((rewards) => ({
     rewards,
@@ -69,17 +88,18 @@ function checkNear(what: string, actual: ArrayLike<number>, expected: ArrayLike<
 
 for (const row of cases) {
   test(`${row.objective}, ${row.name}: loss, metrics and gradient equal PyTorch's`, async () => {
-    const objective = row.objective === 'sft' ? null : createObjective(row.objective, row.clip);
+    const objective = objectiveOf(row);
     const { advantages, rowWeights } = groupNumbers(row, objective);
     checkNear('advantages', advantages, row.advantages, 0.1);
     const dims = row.shape;
     for (const lowering of lowerings) {
-      const session = await openGraph(lossGraph(objective?.loss ?? sftLoss), lowering);
+      const session = await openGraph(lossGraph(objective.loss), lowering);
       try {
         const results = await session.run({
           logprobs: { data: Float32Array.from(row.logprobs), dims },
           completionMask: { data: Float32Array.from(row.mask), dims },
           behaviorLogprobs: { data: Float32Array.from(row.behavior), dims },
+          referenceLogprobs: { data: Float32Array.from(row.reference ?? row.behavior), dims },
           advantages: { data: Float32Array.from(advantages), dims: [dims[0]] },
           rowWeights: { data: Float32Array.from(rowWeights), dims: [dims[0]] },
         });
@@ -108,6 +128,12 @@ test('the vectors hold what they are meant to hold', () => {
   const { metrics, lengths, advantages } = find('asympo', 'S near 0');
   const held = advantages.filter((advantage) => advantage >= 0).length; // these are kept above -log 0.98
   assert.ok(metrics.surprise! < held * -Math.log(0.98) + lengths.length * 1e-4);
+  const balance = ({ lowered, raised }: Record<string, number>): number => lowered! / raised!;
+  assert.ok(balance(find('naive', 'unlikely worse answers weigh most').metrics) > 3);
+  assert.ok(
+    Math.abs(balance(find('asympo', 'unlikely worse answers weigh alike').metrics) - 1) < 1e-6,
+    'ASymPO balances by construction',
+  );
   for (const name of ['grpo', 'asympo']) {
     assert.ok(find(name, 'equal rewards').gradient.every((x) => x === 0));
     assert.ok(find(name, 'wild padding').logprobs.includes(-4e4));

@@ -4,19 +4,25 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { backward } from '../../../native-models/graph/backward.ts';
 import { GraphBuilder } from '../../../native-models/graph/builder.ts';
+import { configSchema } from '../../../src-main/config/schema.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import { isUniform, type Objective, type ScoredGroup } from '../../../src-main/objective/objective.ts';
 import { runGraph } from '../../golden/ops/run-graph.ts';
 
-const clip = { clipLow: 0.2, clipHigh: 0.28 };
-const grpo = createObjective('grpo', clip);
-const asympo = createObjective('asympo', clip);
+const options = configSchema.parse({});
+const grpo = createObjective('grpo', options);
+const asympo = createObjective('asympo', options);
+const spo = createObjective('spo', options);
+const sft = createObjective('sft', options);
+const all = (['grpo', 'asympo', 'spo', 'sft', 'naive'] as const).map((name) => createObjective(name, options));
+const withKl = createObjective('grpo', { ...options, klWeight: 0.5 });
 const near = (actual: number, expected: number, most = 1e-6): void =>
   assert.ok(Math.abs(actual - expected) <= most, `${actual}, expected ${expected}`);
 
 interface Rows {
   logprobs: number[][];
   behavior?: number[][];
+  reference?: number[][];
   mask: number[][];
   advantages: number[];
   rowWeights: number[];
@@ -32,6 +38,7 @@ async function evaluate(objective: Objective, rows: Rows) {
     advantages: b.input('advantages', 'float32', ['B']),
     rowWeights: b.input('rowWeights', 'float32', ['B']),
     behaviorLogprobs: b.input('behaviorLogprobs', 'float32', ['B', 'T']),
+    referenceLogprobs: b.input('referenceLogprobs', 'float32', ['B', 'T']),
   });
   b.output('loss', loss);
   for (const [name, value] of Object.entries(metrics)) b.output(name, value);
@@ -42,6 +49,7 @@ async function evaluate(objective: Objective, rows: Rows) {
   const results = await runGraph(b, 'cpu', {
     logprobs: matrix(rows.logprobs),
     behaviorLogprobs: matrix(rows.behavior ?? rows.logprobs),
+    referenceLogprobs: matrix(rows.reference ?? rows.logprobs),
     completionMask: matrix(rows.mask),
     advantages: vector(rows.advantages),
     rowWeights: vector(rows.rowWeights),
@@ -66,7 +74,7 @@ test('advantages of any group sum to zero and keep the order of the rewards', ()
   const rewards = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 64 });
   fc.assert(
     fc.property(rewards, (group) => {
-      for (const objective of [grpo, asympo]) {
+      for (const objective of all.filter(({ name }) => name !== 'sft')) {
         const advantages = objective.advantages(group);
         const scale = Math.max(1, ...advantages.map(Math.abs));
         near(advantages.reduce((sum, a) => sum + a, 0) / scale, 0, 1e-9);
@@ -94,6 +102,102 @@ test('row weights: GRPO counts every token alike, ASymPO every group alike; a sh
   ]);
   const empty = grpo.rowWeights([{ rewards: [1, 0], completionTokens: [0, 0] }], 1);
   assert.ok(empty.flat().every(Number.isFinite), 'no tokens at all must not divide by zero');
+});
+
+test('GRPO normalisers by hand: every token, every answer, or the constant', () => {
+  const groups: ScoredGroup[] = [
+    { rewards: [1, 0], completionTokens: [3, 5] },
+    { rewards: [1, 0], completionTokens: [2, 0] },
+  ];
+  const weights = (grpoNormaliser: 'tokens' | 'answers' | 'constant') =>
+    createObjective('grpo', { ...options, grpoNormaliser, maxNewTokens: 10 }).rowWeights(groups, 0.5);
+  const rounded = (rows: number[][]) => rows.map((row) => row.map((x) => Number(x.toFixed(12))));
+  const all = (x: number) =>
+    rounded([
+      [x, x],
+      [x, x],
+    ]);
+  assert.deepEqual(rounded(weights('tokens')), all(0.5 / 10));
+  assert.deepEqual(rounded(weights('constant')), all(0.5 / (2 * 2 * 10)));
+  const each = (tokens: number) => 0.5 / (2 * 2 * tokens);
+  assert.deepEqual(
+    rounded(weights('answers')),
+    rounded([
+      [each(3), each(5)],
+      [each(2), each(1)],
+    ]),
+  );
+});
+
+test('GRPO without the deviation keeps the plain distance to the mean', () => {
+  const plain = createObjective('grpo', { ...options, grpoScaleByStd: false });
+  assert.deepEqual(plain.advantages([1, 0, 0, 0]), [0.75, -0.25, -0.25, -0.25]);
+});
+
+test('GRPO, k3 by hand: always a pull back to the reference, nothing where the two agree', async () => {
+  assert.ok(withKl.needsReferenceLogprobs && !grpo.needsReferenceLogprobs);
+  const { loss, gradient, kl } = await evaluate(withKl, {
+    logprobs: [[-1, -2, -3]],
+    reference: [[-1 + Math.log(2), -2 - Math.log(2), -3]],
+    mask: [[1, 1, 1]],
+    advantages: [0],
+    rowWeights: [1 / 3],
+  });
+  // exp(d) - d - 1 with d = log 2, -log 2, 0; its slope in log p is 1 - exp(d).
+  near(kl![0]!, 2 - Math.log(2) - 1 + (0.5 + Math.log(2) - 1));
+  near(loss![0]!, (0.5 * kl![0]!) / 3);
+  [-1, 0.5, 0].forEach((slope, i) => near(gradient![i]!, (0.5 * slope) / 3));
+});
+
+test('GRPO: text of quite another policy neither overflows nor becomes NaN', async () => {
+  for (const objective of [grpo, withKl]) {
+    const results = await evaluate(objective, {
+      logprobs: [[-0.1, -500]],
+      behavior: [[-500, -0.1]],
+      reference: [[-500, -0.1]],
+      mask: [[1, 1]],
+      advantages: [-1],
+      rowWeights: [1],
+    });
+    assert.ok(Object.values(results).flat().every(Number.isFinite));
+  }
+});
+
+test('SPO by hand: worse completions at a fifth, each by its length, whatever their surprise', async () => {
+  const { loss, gradient, raised, lowered } = await evaluate(spo, {
+    logprobs: [
+      [-1, -3],
+      [-0.5, 0],
+    ],
+    mask: [
+      [1, 1],
+      [1, 0],
+    ],
+    advantages: [0.5, -0.5],
+    rowWeights: [0.5, 0.5],
+  });
+  near(loss![0]!, 0.5 * (0.5 * 2 - 0.2 * 0.5 * 0.5));
+  [-0.25 / 2, -0.25 / 2, 0.2 * 0.25, 0].forEach((g, i) => near(gradient![i]!, g));
+  near(raised![0]!, 0.25 * 2);
+  near(lowered![0]!, 0.2 * 0.25 * 0.5);
+});
+
+test('SFT imitates the right answers only, every token alike; without any it has no weight at all', () => {
+  const groups: ScoredGroup[] = [
+    { rewards: [1, 0, 1], completionTokens: [3, 50, 1] },
+    { rewards: [0, 0.9], completionTokens: [7, 7] },
+  ];
+  assert.deepEqual(sft.rowWeights(groups, 1), [
+    [0.25, 0, 0.25],
+    [0, 0],
+  ]);
+  assert.deepEqual(sft.advantages([1, 0, 0.9]), [1, 0, 0]);
+  assert.ok(
+    sft
+      .rowWeights(groups.slice(1), 1)
+      .flat()
+      .every((weight) => weight === 0),
+  );
 });
 
 test('equal rewards are uniform, whatever they are', () => {
@@ -182,7 +286,7 @@ test('log-probs of padding, however extreme, change nothing', async () => {
     advantages: [1, -1],
     rowWeights: [0.5, 0.5],
   });
-  for (const objective of [grpo, asympo]) {
+  for (const objective of [...all, withKl]) {
     const calm = await evaluate(objective, rows(0));
     for (const padding of extreme) {
       const wild = await evaluate(objective, rows(padding));
@@ -196,7 +300,7 @@ test('log-probs of padding, however extreme, change nothing', async () => {
 });
 
 test('an advantage of zero and an empty mask have no gradient, and nothing is NaN', async () => {
-  for (const objective of [grpo, asympo]) {
+  for (const objective of all.filter(({ name }) => name !== 'sft')) {
     const results = await evaluate(objective, {
       logprobs: [
         [-1, -2],
