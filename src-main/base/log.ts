@@ -132,6 +132,16 @@ export function formatLogRow(row: LogRow): string {
   return `${new Date(row.at).toISOString()} ${row.level.padEnd(5)} ${row.source.padEnd(7)} ${row.message}`;
 }
 
+const rowPattern = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (debug|info|warn|error) +(\S+) +(.*)$/;
+
+/** A line of the file as the row it was; null for anything else, such as a line that a crash cut short. */
+export function parseLogRow(line: string): LogRow | null {
+  const [, time, level, source, message] = rowPattern.exec(line) ?? [];
+  const at = Date.parse(time ?? '');
+  if (Number.isNaN(at)) return null;
+  return { at, level: level as LogLevel, source: source!, message: message! };
+}
+
 function redact(message: string, secrets: ReadonlySet<string>): string {
   let clean = message;
   for (const secret of secrets) clean = clean.replaceAll(secret, '[redacted]');

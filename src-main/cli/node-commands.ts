@@ -1,5 +1,7 @@
-/** Commands that talk to a running node: status, pause, resume, finish, logs. Knows nothing of how the node is found. */
+/** Commands that talk to a running node: status, pause, resume, finish, quit, logs. Knows nothing of how the node is found. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { LogLevel, LogRow, RunState } from '../engine/api.ts';
+import { faultOf, NodeFault } from '../engine/serve/faults.ts';
 import type { FoundNode } from './find-node.ts';
 import { renderState, renderStatus } from './status-view.ts';
 import { harmless, paint, type Colour, type Terminal } from './terminal.ts';
@@ -25,6 +27,38 @@ export async function changeState(
 ): Promise<void> {
   const state: RunState = await node.invoke(call, null);
   terminal.print(options.json === true ? JSON.stringify(state, null, 2) : renderState(terminal, state));
+}
+
+const quitDeadlineMs = 30_000;
+
+/** Ends when the node has: its checkpoint is written then. Throws `NodeFault` `stillRunning` when it takes too long. */
+export async function quitNode(
+  { node, runtime }: FoundNode,
+  options: OutputOptions,
+  terminal: Terminal,
+  deadlineMs = quitDeadlineMs,
+): Promise<void> {
+  try {
+    await node.invoke('quit', null);
+  } catch (error) {
+    if (faultOf(error)?.code !== 'connectionEnded') throw error; // it ended faster than it answered
+  }
+  const giveUp = new AbortController();
+  const ended = await Promise.race([
+    node.closed.then(() => true),
+    wait(deadlineMs, false, { signal: giveUp.signal }).catch(() => false),
+  ]);
+  giveUp.abort();
+  if (!ended) throw stillRunning(runtime.pid, deadlineMs);
+  terminal.print(options.json === true ? JSON.stringify({ ended }) : 'The node has ended; its work is saved.');
+}
+
+function stillRunning(pid: number, deadlineMs: number): NodeFault {
+  return new NodeFault({
+    code: 'stillRunning',
+    message: `The node was asked to end, but has not within ${deadlineMs / 1000} s.`,
+    fix: `See what it is doing (waggle logs). Ending process ${pid} by force costs at most the round in progress.`,
+  });
 }
 
 export interface LogsOptions extends OutputOptions {

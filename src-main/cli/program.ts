@@ -10,9 +10,10 @@ import type { ApiFault, LogLevel } from '../engine/api.ts';
 import { faultOf, NodeFault } from '../engine/serve/faults.ts';
 import { addConfigOptions } from './config-options.ts';
 import { renderDoctor, type DoctorReport } from './doctor-command.ts';
-import { findNode, type FoundNode, type NodePlace } from './find-node.ts';
+import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { addIdentityCommands } from './identity-command.ts';
-import { changeState, showLogs, showStatus, type LogsOptions } from './node-commands.ts';
+import { changeState, quitNode, showLogs, showStatus, type LogsOptions } from './node-commands.ts';
+import { showPastLogs } from './past-logs.ts';
 import { renderScore } from './score-command.ts';
 import { complainFault, type Terminal } from './terminal.ts';
 import type { TaskOptions } from './task-command.ts';
@@ -98,7 +99,10 @@ function addNodeCommands(program: Command, surroundings: CliSurroundings): void 
       withNode(options, (found) => changeState(call, found, options, terminal)),
     );
   }
-  nodeCommand(program, 'logs', 'what the node has said')
+  nodeCommand(program, 'quit', 'save, and end the node').action((options: NodeOptions) =>
+    withNode(options, (found) => quitNode(found, options, terminal)),
+  );
+  nodeCommand(program, 'logs', 'what the node has said; also of one that has ended')
     .option('-f, --follow', 'go on showing what it says, until Ctrl-C')
     .option('-n, --lines <number>', 'rows of the past, at most 2000', wholeNumber(1, 2000), 100)
     .addOption(
@@ -106,9 +110,13 @@ function addNodeCommands(program: Command, surroundings: CliSurroundings): void 
         .choices(['debug', 'info', 'warn', 'error'] satisfies LogLevel[])
         .default('info'),
     )
-    .action((options: NodeOptions & LogsOptions) =>
-      withNode(options, (found) => showLogs(found, options, terminal, interrupted)),
-    );
+    .action(async (options: NodeOptions & LogsOptions) => {
+      try {
+        await withNode(options, (found) => showLogs(found, options, terminal, interrupted));
+      } catch (error) {
+        if (!(await showPastLogs(error, dataDirectoryOf(options, env), options, terminal))) throw error;
+      }
+    });
 }
 
 function nodeCommand(program: Command, name: string, description: string): Command {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,12 +17,15 @@ interface Outcome {
   err: string;
 }
 
-function waggle(...args: string[]): Promise<Outcome> {
+const waggle = (...args: string[]): Promise<Outcome> => run(args);
+
+/** `heard` is told all of the output so far, whenever there is more. */
+function run(args: string[], heard: (out: string) => void = () => undefined): Promise<Outcome> {
   return new Promise((resolve) => {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAGGLE_')));
     const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const outcome: Outcome = { code: null, out: '', err: '' };
-    child.stdout.setEncoding('utf8').on('data', (part: string) => (outcome.out += part));
+    child.stdout.setEncoding('utf8').on('data', (part: string) => heard((outcome.out += part)));
     child.stderr.setEncoding('utf8').on('data', (part: string) => (outcome.err += part));
     child.once('close', (code) => resolve({ ...outcome, code }));
   });
@@ -71,9 +74,9 @@ test('logs shows the past without control characters, and with -f what comes, un
   assert.match(past.out, /info {2}engine {2}first\n/);
   assert.match(past.out, /red text/);
   for (const control of ['\u001b', '\u0007']) assert.equal(past.out.includes(control), false);
-  const following = waggle('logs', '-f', '--json', '--data', folder);
-  setTimeout(() => child.send('end'), 1200);
-  const followed = await following;
+  const followed = await run(['logs', '-f', '--json', '--data', folder], (out) => {
+    if (out.includes('later') && child.connected) child.send('end');
+  });
   assert.equal(followed.code, 0);
   const messages = followed.out
     .trim()
@@ -82,6 +85,41 @@ test('logs shows the past without control characters, and with -f what comes, un
   assert.equal(messages[0], 'first');
   assert.ok(messages.includes('later'));
   assert.match(followed.err, /has ended/);
+});
+
+test('quit ends the node and waits for its end', async (t) => {
+  const { folder, child } = await runningNode(t);
+  const exited = once(child, 'exit');
+  const outcome = await waggle('quit', '--data', folder, '--json');
+  assert.deepEqual([outcome.code, JSON.parse(outcome.out)], [0, { ended: true }]);
+  await exited;
+  const again = await waggle('quit', '--data', folder);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /No node is running/);
+});
+
+test('logs of a node that has ended come from its folder, across rotated files and damaged lines', async (t) => {
+  const folder = dataFolder(t);
+  assert.match((await waggle('logs', '--data', folder)).err, /No node is running/, 'nothing was left');
+  mkdirSync(join(folder, 'logs'));
+  const line = (second: number, level: string, message: string) =>
+    `2026-01-02T03:04:0${second}.000Z ${level.padEnd(5)} engine  ${message}\n`;
+  writeFileSync(
+    join(folder, 'logs', 'waggle.log.1'),
+    line(1, 'info', 'older \u001b[31mred') + line(2, 'debug', 'fine'),
+  );
+  writeFileSync(join(folder, 'logs', 'waggle.log'), `${line(3, 'warn', 'newer')}2026-01-02T03:0`);
+  const shown = await waggle('logs', '--data', folder);
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, /^2026-01-02 03:04:01\.000 info {2}engine {2}older red\n.*warn {2}engine {2}newer\n$/);
+  assert.match(shown.err, /No node is running.*rows it left/);
+  const json = await waggle('logs', '--data', folder, '--json', '--lines', '1');
+  assert.deepEqual(JSON.parse(json.out), {
+    at: Date.UTC(2026, 0, 2, 3, 4, 3),
+    level: 'warn',
+    source: 'engine',
+    message: 'newer',
+  });
 });
 
 test('every way of not finding a node says the fix and ends with 1', async (t) => {

@@ -8,6 +8,10 @@ const node = createFakeNode({
   status: () => exampleStatus({ state }),
   pause: () => (state = exampleState('paused')),
   resume: () => (state = exampleState()),
+  quit: () => {
+    setTimeout(end, 50);
+    return null;
+  },
   log: () => [row('first'), row('red \u001b[31mtext\u001b[0m\u0007')],
 });
 const served = await serveNode({
@@ -17,8 +21,9 @@ const served = await serveNode({
   port: 0,
 });
 const chatter = setInterval(() => node.emit('log', row('later')), 50);
-process.on('message', () => {
+function end(): void {
   clearInterval(chatter);
   void served.close().then(() => process.disconnect());
-});
+}
+process.once('message', end);
 process.send?.('ready');
