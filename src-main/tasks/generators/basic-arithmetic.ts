@@ -2,8 +2,9 @@
  * Arithmetic with four operators, parentheses and floor division. Reference: reasoning-gym `basic_arithmetic` (Apache-2.0).
  *
  * No instance exists where the reference itself divides by zero, and where it would search divisors of a number above
- * `MAX_DIVISOR_SEARCH` (it would take minutes). Without parentheses the reference divides by another number than the
- * one shown and ignores that * binds tighter, so those operator sets are refused there.
+ * `MAX_DIVISOR_SEARCH` (it would take minutes). Without parentheses the reference works from left to right, whatever binds
+ * tighter, and divides by another number than its expression shows: the metadata keep that expression, the question states
+ * what was really done.
  */
 import { matchInteger } from '../answer-match.ts';
 import { ordered, type ConfigOf } from '../config-fields.ts';
@@ -13,6 +14,8 @@ import type { PythonRandom } from '../python-random.ts';
 import { gcdBig } from './divisors.ts';
 
 const MAX_DIVISOR_SEARCH = 10n ** 10n;
+/** Without parentheses each number up to this one is tried as a divisor. */
+const MAX_DIVISOR_TRIES = 100_000;
 
 const OPERATORS = ['+', '-', '*', '/'] as const;
 
@@ -87,23 +90,65 @@ function spaced(random: PythonRandom, tokens: readonly string[], whitespace: str
     .trim();
 }
 
-function drawExpression(random: PythonRandom, config: Config, terms: number, digits: number): string {
-  if (config.allow_parentheses) {
-    const text = spaced(random, drawTokens(random, config, digits, terms), config.whitespace);
-    return text.replaceAll('/ 0', '/ 1');
-  }
-  const numbers = Array.from({ length: terms }, () => random.randint(0, 10 ** digits));
-  const operators = numbers.slice(1).map(() => random.choice(config.operators));
-  return operators.reduce((text, operator, i) => `${text} ${operator} ${numbers[i + 1]!}`, String(numbers[0]!));
+interface DrawnExpression {
+  /** As in the reference's metadata. */
+  expression: string;
+  /** What the question asks for. */
+  asked: string;
+  value: bigint;
+}
+
+function drawGrouped(random: PythonRandom, config: Config, terms: number, digits: number): DrawnExpression {
+  const text = spaced(random, drawTokens(random, config, digits, terms), config.whitespace);
+  const expression = text.replaceAll('/ 0', '/ 1');
+  return { expression, asked: expression, value: evaluateFloor(expression) };
+}
+
+/** Divisors of `value` from 2 on, below both `value` and `limit`. */
+function properDivisors(value: bigint, limit: number): number[] {
+  const size = value < 0n ? -value : value;
+  const end = size < BigInt(limit) ? Number(size) : limit;
+  if (end > MAX_DIVISOR_TRIES) throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
+  const divisors: number[] = [];
+  for (let divisor = 2; divisor < end; divisor++) if (size % BigInt(divisor) === 0n) divisors.push(divisor);
+  return divisors;
+}
+
+function drawUngrouped(random: PythonRandom, config: Config, terms: number, digits: number): DrawnExpression {
+  const limit = 10 ** digits;
+  const [first, ...rest] = Array.from({ length: terms }, () => random.randint(0, limit));
+  const operators = rest.map(() => random.choice(config.operators));
+  let value = BigInt(first!);
+  let [expression, asked] = [String(first!), String(first!)];
+  const apply = (operator: string, operand: number): void => {
+    if (operator === '+') value += BigInt(operand);
+    else if (operator === '-') value -= BigInt(operand);
+    else if (operator === '*') value *= BigInt(operand);
+    else value /= BigInt(operand);
+    asked += ` ${operator} ${operand}`;
+  };
+  rest.forEach((shown, i) => {
+    const operator = operators[i]!;
+    expression += ` ${operator} ${shown}`;
+    if (operator !== '/') {
+      apply(operator, shown);
+      return;
+    }
+    const divisors = properDivisors(value, limit);
+    if (divisors.length > 0) apply('/', random.choice(divisors));
+    else apply('*', random.randint(1, limit - 1));
+  });
+  return { expression, asked, value };
 }
 
 const RULE = 'Where a division leaves a remainder, round the quotient down.';
+const LEFT_TO_RIGHT = 'Go strictly from left to right; no operator binds tighter than another.';
 
 const NATURAL_WORDINGS = [
-  (expression: string) => `What does ${expression} come to? ${RULE}`,
-  (expression: string) => `Find the value of ${expression}. ${RULE}`,
-  (expression: string) => `Work out ${expression}. ${RULE}`,
-  (expression: string) => `Give the result of ${expression}. ${RULE}`,
+  (expression: string, rule: string) => `What does ${expression} come to? ${rule}`,
+  (expression: string, rule: string) => `Find the value of ${expression}. ${rule}`,
+  (expression: string, rule: string) => `Work out ${expression}. ${rule}`,
+  (expression: string, rule: string) => `Give the result of ${expression}. ${rule}`,
 ] as const;
 
 export const basicArithmetic = defineGenerator({
@@ -114,13 +159,8 @@ export const basicArithmetic = defineGenerator({
   rules: [
     ordered('min_terms', 'max_terms'),
     ordered('min_digits', 'max_digits'),
-    ({ operators }) => (operators.some((operator) => operator !== '/') ? null : 'operators must hold more than /'),
-    ({ allow_parentheses: parentheses, operators }) =>
-      !parentheses && operators.includes('/') ? 'operators may hold / only with allow_parentheses' : null,
-    ({ allow_parentheses: parentheses, operators }) =>
-      !parentheses && operators.includes('*') && operators.some((operator) => operator !== '*')
-        ? 'operators may mix * with + and - only with allow_parentheses'
-        : null,
+    ({ operators, allow_parentheses: grouped }) =>
+      !grouped || operators.some((operator) => operator !== '/') ? null : 'operators must hold more than /',
   ],
   levels: [
     { name: 'starter', config: { max_terms: 3, max_digits: 1 } },
@@ -132,12 +172,13 @@ export const basicArithmetic = defineGenerator({
     const terms = random.randint(config.min_terms, config.max_terms);
     const digits = random.randint(config.min_digits, config.max_digits);
     try {
-      const expression = drawExpression(random, config, terms, digits);
-      const value = evaluateFloor(expression);
+      const draw = config.allow_parentheses ? drawGrouped : drawUngrouped;
+      const { expression, asked, value } = draw(random, config, terms, digits);
+      const rule = config.allow_parentheses ? RULE : LEFT_TO_RIGHT;
       const natural = config.format_style === 'natural' ? random.choice(NATURAL_WORDINGS) : undefined;
       return {
-        question: natural?.(expression) ?? `Evaluate ${expression}. ${RULE}`,
-        terse: `calc ${expression}`,
+        question: natural?.(asked, rule) ?? `Evaluate ${asked}. ${rule}`,
+        terse: `calc ${asked}`,
         answer: String(value),
         metadata: {
           expression,

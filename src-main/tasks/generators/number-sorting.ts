@@ -14,7 +14,7 @@ function parseNumberList(text: string): number[] | null {
   const items = bracketed || inner.includes(',') ? inner.split(',') : inner.split(/\s+/);
   const numbers: number[] = [];
   for (const item of items) {
-    const match = /^(['"]?)([+-]?[0-9]+(?:\.[0-9]+)?)\1$/.exec(item.trim());
+    const match = /^(['"]?)([+-]?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)\1$/.exec(item.trim());
     if (match === null) return null;
     numbers.push(Number(match[2]));
   }
@@ -31,10 +31,10 @@ export const numberSorting = defineGenerator({
   version: 1,
   summary: 'Puts a list of numbers in rising or falling order.',
   fields: {
-    min_numbers: { kind: 'integer', default: 3, min: 1, max: 200 },
-    max_numbers: { kind: 'integer', default: 10, min: 1, max: 200 },
-    min_decimals: { kind: 'integer', default: 0, min: 0, max: 4 },
-    max_decimals: { kind: 'integer', default: 2, min: 0, max: 4 },
+    min_numbers: { kind: 'integer', default: 3, min: 1, max: 1000 },
+    max_numbers: { kind: 'integer', default: 10, min: 1, max: 1000 },
+    min_decimals: { kind: 'integer', default: 0, min: 0, max: 8 },
+    max_decimals: { kind: 'integer', default: 2, min: 0, max: 8 },
     min_value: { kind: 'number', default: -100, min: -1e9, max: 1e9 },
     max_value: { kind: 'number', default: 100, min: -1e9, max: 1e9 },
   },

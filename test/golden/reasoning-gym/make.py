@@ -2,20 +2,24 @@
 
 Run in the repository root:
     pip install reasoning-gym==0.1.25
-    python test/golden/reasoning-gym/make.py
+    python test/golden/reasoning-gym/make.py [NAME ...]
 
-Writes one JSON file per generator beside this script. Holds answers and metadata, never the library's sentences.
-Integers beyond 2**53 are written as text. An item the library cannot make (division by zero) is {"undefined": true}.
+Writes one JSON file per generator beside this script, of the named generators only if there are names. Holds answers and
+metadata, never the library's sentences. Integers beyond 2**53 are written as text. An item that the library cannot make
+(division by zero, a date out of range, a search without end) or that has no right answer is {"undefined": true}.
 """
 
 import json
 import platform
 import random
 import signal
+import sys
+from decimal import DecimalException
 from importlib.metadata import version
 from pathlib import Path
 
 import reasoning_gym
+from reasoning_gym.logic.propositional_logic import Expression
 
 HERE = Path(__file__).parent
 SEEDS = [0, 42, -7, 2**31 - 1, 2**32, -(2**70) - 3, 10**39 + 7]
@@ -48,6 +52,7 @@ CONFIGS = {
         {"min_numbers": 1, "max_numbers": 1, "min_value": -0.6, "max_value": 0.6, "max_decimals": 0},
         {"min_numbers": 30, "max_numbers": 40, "min_value": -1e9, "max_value": 1e9, "min_decimals": 4, "max_decimals": 4},
         {"min_numbers": 8, "max_numbers": 9, "min_value": -0.001, "max_value": 0.001, "min_decimals": 0, "max_decimals": 4},
+        {"min_numbers": 6, "max_numbers": 7, "min_value": -0.01, "max_value": 1, "min_decimals": 5, "max_decimals": 8},
     ],
     "base_conversion": [
         {},
@@ -87,7 +92,7 @@ CONFIGS = {
         {"min_terms": 3, "max_terms": 20, "min_value": 1, "max_value": 3, "operators_weights": [0.2, 0.2, 0.6]},
         {"min_terms": 2, "max_terms": 8, "operators": ["-", "+"], "operators_weights": [0.7, 0.3], "max_value": 1_000_000_000},
     ],
-    "bitwise_arithmetic": [{}, {"difficulty": 1}, {"difficulty": 3}, {"difficulty": 7}],
+    "bitwise_arithmetic": [{}, {"difficulty": 1}, {"difficulty": 3}, {"difficulty": 7}, {"difficulty": 10}],
     "binary_alternation": [
         {},
         {"min_n": 4, "max_n": 8},
@@ -103,6 +108,8 @@ CONFIGS = {
         {"allow_parentheses": False, "operators": ["+", "-"], "max_digits": 6},
         {"allow_parentheses": False, "operators": ["*"], "max_digits": 15},
         {"min_terms": 3, "max_terms": 5, "max_digits": 2, "operators": ["/", "-"]},
+        {"min_terms": 1, "max_terms": 8, "max_digits": 3, "allow_parentheses": False},
+        {"max_terms": 10, "max_digits": 15, "allow_parentheses": False, "operators": ["-", "*", "+"], "format_style": "natural"},
     ],
     "decimal_chain_sum": [
         {},
@@ -111,7 +118,48 @@ CONFIGS = {
         {"min_decimal_places": 0, "max_decimal_places": 0},
         {"min_digits": 1, "max_digits": 1, "min_decimal_places": 7, "max_decimal_places": 12, "max_terms": 3},
     ],
+    "decimal_arithmetic": [
+        {},
+        {"min_num_decimal_places": 1, "max_num_decimal_places": 1, "max_terms": 2},
+        {"min_num_decimal_places": 0, "max_num_decimal_places": 12, "max_terms": 20, "precision": 14},
+        {"min_num_decimal_places": 0, "max_num_decimal_places": 0, "min_terms": 1, "precision": 2},
+        {"min_num_decimal_places": 2, "max_num_decimal_places": 6, "min_terms": 6, "max_terms": 12, "precision": 50},
+        {"min_num_decimal_places": 1, "max_num_decimal_places": 4, "min_terms": 8, "max_terms": 16, "precision": 6},
+    ],
+    "calendar_arithmetic": [
+        {},
+        {"tasks": ["is_leap_year", "recurring_event_day"], "leap_year_range": 40},
+        {"year": 2024, "offset_upper_bound": 365, "leap_year_range": 2000},
+        {"year": 1, "offset_upper_bound": 1, "leap_year_range": 3},
+        {"year": 9999, "offset_upper_bound": 40},
+        {"year": 1900, "offset_upper_bound": 100_000, "tasks": ["count_business_days", "weekday_offset", "count_days", "count_days"]},
+        {"year": 2000, "tasks": ["weekday_of_date_from_first_date"], "offset_upper_bound": 366},
+    ],
+    "binary_matrix": [
+        {},
+        {"min_n": 2, "max_n": 3, "p_zero": 0.5},
+        {"min_n": 1, "max_n": 1, "p_zero": 1.0},
+        {"min_n": 10, "max_n": 14, "p_zero": 0.01},
+        {"min_n": 4, "max_n": 9, "p_zero": 0.9},
+    ],
+    "arc_1d": [
+        {},
+        {"min_size": 8, "max_size": 10, "num_train": 5},
+        {"min_size": 8, "max_size": 8, "num_train": 1},
+        {"min_size": 60, "max_size": 100, "num_train": 1},
+    ],
+    "propositional_logic": [
+        {},
+        {"max_vars": 2, "max_statements": 2, "max_complexity": 2},
+        {"min_vars": 1, "max_vars": 1, "min_statements": 1, "max_statements": 1, "max_complexity": 3},
+        {"min_vars": 4, "max_vars": 8, "min_statements": 4, "max_statements": 8, "min_complexity": 2},
+        {"min_vars": 10, "max_vars": 10, "min_statements": 1, "max_statements": 2, "min_complexity": 4, "max_complexity": 5},
+    ],
 }
+
+# Items per seed where the default's count would make the file needlessly large.
+FEWER = {"number_sorting": 4, "arc_1d": 6}
+EVEN_FEWER = {"number_sorting": 1, "binary_matrix": 2, "arc_1d": 3, "basic_arithmetic": 3}
 
 # Spellings of an answer; {} is the right one. The library's own score says which count.
 SPELLINGS = {
@@ -127,6 +175,11 @@ SPELLINGS = {
     "prime_factorization": ["{}", "2 × {}", "1 × {}"],
     "decimal_chain_sum": ["{}", "{}1", "x"],
     "simple_equations": ["{}", "{}1", "x"],
+    "calendar_arithmetic": ["{}", " {}", "{}x", "x", "{} {}"],
+    "binary_matrix": ["{}", "{}0", "0 {}", "[[0]]"],
+    "arc_1d": ["{}", "0 {}", "{}1"],
+    "decimal_arithmetic": ["{}", "-{}", "x", "{}{}", "1{}"],
+    "propositional_logic": ["(P ∧ ¬P)", "(P ∨ ¬P)", "P", "", "A", "¬¬¬P", "P ∧ ¬P ∨ P → P ↔ ¬ P"],
 }
 
 
@@ -141,17 +194,27 @@ def portable(value):
     return value if abs(value) < 2**53 else str(value)
 
 
+def has_no_answer(name, dataset, entry):
+    """Whether nothing but what is always true follows from the premises."""
+    if name != "propositional_logic":
+        return False
+    premises = [Expression.from_string(premise) for premise in entry["metadata"]["premises"]]
+    return all(premise.operator is not None and dataset._is_trivial(premise) for premise in premises)
+
+
 def item_of(name, dataset, index):
-    signal.alarm(20)
+    signal.alarm(3)
     try:
         entry = dataset[index]
-    except ZeroDivisionError:
+    except (ZeroDivisionError, DecimalException, OverflowError, TimeoutError):
         return {"index": index, "undefined": True}
     finally:
         signal.alarm(0)
+    if has_no_answer(name, dataset, entry):
+        return {"index": index, "undefined": True}
     item = {"index": index, "answer": entry["answer"], "metadata": portable(entry["metadata"])}
     if index < 2:
-        spellings = [text.replace("{}", entry["answer"]) for text in SPELLINGS.get(name, [])]
+        spellings = [text.replace("{}", entry["answer"] or "") for text in SPELLINGS.get(name, [])]
         item["spellings"] = [[text, dataset.score_answer(text, entry) == 1.0] for text in spellings]
     return item
 
@@ -159,7 +222,7 @@ def item_of(name, dataset, index):
 def generator_vectors(name, configs):
     cases = []
     for config in configs:
-        per_seed = 4 if len(json.dumps(config)) > 2 else 10
+        per_seed = EVEN_FEWER.get(name, 4) if config else FEWER.get(name, 10)
         for seed in SEEDS:
             dataset = reasoning_gym.create_dataset(name, seed=seed, size=1, **config)
             indices = [*range(per_seed), LAST_INDEX]
@@ -205,8 +268,16 @@ def write(name, cases):
     (HERE / f"{name}.json").write_text(json.dumps(text, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
+def on_alarm(_signal, _frame):
+    raise TimeoutError
+
+
 if __name__ == "__main__":
-    write("python-random", random_vectors())
+    signal.signal(signal.SIGALRM, on_alarm)
+    wanted = sys.argv[1:] or ["python-random", *CONFIGS]
+    if "python-random" in wanted:
+        write("python-random", random_vectors())
     for name, configs in CONFIGS.items():
-        write(name, generator_vectors(name, configs))
-        print(name)
+        if name in wanted:
+            write(name, generator_vectors(name, configs))
+            print(name)
