@@ -2,23 +2,12 @@
  * The node's side of the typed API: each call answered from the part that knows. No logic of its own; arguments arrive parsed
  * (api-schema.ts).
  */
-import { WaggleError } from '../base/errors.ts';
 import { publicConfig, type Config } from '../config.ts';
 import { metricDefinitions } from '../stats/metrics.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
-import { getGenerator, listGenerators } from '../tasks/registry.ts';
-import { instantiate } from '../tasks/task-ref.ts';
-import type {
-  CallName,
-  Calls,
-  HardwareReport,
-  NodeStatus,
-  PeerRow,
-  RunState,
-  TaskSample,
-  TaskSampleArgs,
-} from './api.ts';
+import type { CallName, Calls, HardwareReport, NodeStatus, PeerRow, RunState } from './api.ts';
+import { listTasks, sampleTask } from './task-inspection.ts';
 
 export interface ApiParts {
   config: Config;
@@ -47,8 +36,7 @@ export function apiCalls(parts: ApiParts): Answers {
     leaderboard: () => store.leaderboard(),
     peers: () => parts.peers(),
     log: (query) => parts.log.rows(query),
-    tasks: () =>
-      listGenerators().map(({ name, version, summary, levels }) => ({ name, version, summary, levels: [...levels] })),
+    tasks: listTasks,
     task: sampleTask,
     pause: () => parts.pause(),
     resume: () => parts.resume(),
@@ -58,27 +46,4 @@ export function apiCalls(parts: ApiParts): Answers {
       return null;
     },
   };
-}
-
-function sampleTask({ generator, config, seed, index, answer }: TaskSampleArgs): TaskSample {
-  const known = getGenerator(generator);
-  if (!known) {
-    throw new WaggleError({
-      code: 'unknownTask',
-      message: `There is no task ${generator}`,
-      fix: 'Call `tasks` for the list.',
-    });
-  }
-  const made = instantiate({ generator, version: known.version, config, seed, index });
-  if (!made.ok) {
-    throw new WaggleError({
-      code: 'badTask',
-      message: `That task cannot be made: ${made.reason}`,
-      fix: 'Correct config, seed or index.',
-    });
-  }
-  const { instance } = made;
-  const verdict = answer === undefined ? null : known.verify(answer, instance);
-  const { ref, question, terse, metadata } = instance;
-  return { ref, question, terse, answer: instance.answer, metadata, verdict };
 }

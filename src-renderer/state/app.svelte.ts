@@ -11,6 +11,7 @@ import { PeersController } from './peers.svelte.ts';
 import { RolloutsController } from './rollouts.svelte.ts';
 import { RoundsController } from './rounds.svelte.ts';
 import { Route } from './route.svelte.ts';
+import { TasksController } from './tasks.svelte.ts';
 import { Theme } from './theme.svelte.ts';
 
 export class App {
@@ -25,6 +26,7 @@ export class App {
   readonly log: LogController;
   readonly peers: PeersController;
   readonly hardware: HardwareController;
+  readonly tasks: TasksController;
   readonly #client: LinkedClient;
 
   constructor(client: LinkedClient) {
@@ -37,6 +39,7 @@ export class App {
     this.log = new LogController(client);
     this.peers = new PeersController(client);
     this.hardware = new HardwareController(client);
+    this.tasks = new TasksController(client);
   }
 
   /** What every view needs runs from here on; the rest is watched by the view that shows it. */

@@ -9,6 +9,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { ApiFault, CallName, Calls, EventName, Events, RunState } from '../../src-main/engine/api.ts';
+import { toApiFault } from '../../src-main/base/errors.ts';
+import { listTasks, sampleTask } from '../../src-main/engine/task-inspection.ts';
 import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
 
 const bundle = join(import.meta.dirname, '..', '..', 'dist', 'renderer');
@@ -120,7 +122,11 @@ export class FakeNode {
     if (fault) return { id, fault };
     const answer = this.#answers[call];
     if (!answer) return { id, fault: { code: 'unknownCall', message: `No call ${call}.`, fix: 'None.' } };
-    return { id, result: answer(args) };
+    try {
+      return { id, result: answer(args) };
+    } catch (error) {
+      return { id, fault: toApiFault(error) };
+    }
   }
 
   readonly #answers: Answers = {
@@ -144,6 +150,8 @@ export class FakeNode {
       const order = ['debug', 'info', 'warn', 'error'];
       return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);
     },
+    tasks: listTasks,
+    task: sampleTask,
     pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),
     resume: () => this.setState({ ...states.training, sinceMs: Date.now() }),
     finish: () => this.setState({ ...states.finishing, sinceMs: Date.now() }),

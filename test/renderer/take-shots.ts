@@ -34,6 +34,8 @@ const shots: Shot[] = [
   },
   { name: 'rollouts-light', scenario: 'training', view: 'rollouts' },
   { name: 'rollouts-hostile-dark', scenario: 'hostile', view: 'rollouts', scheme: 'dark' },
+  { name: 'tasks-light', scenario: 'training', view: 'tasks' },
+  { name: 'tasks-narrow-dark', scenario: 'training', view: 'tasks', width: 360, height: 800, scheme: 'dark' },
   { name: 'log-dark', scenario: 'training', view: 'log', scheme: 'dark' },
 ];
 
