@@ -4,13 +4,13 @@
  * or question is ever taken from the wire. Never throws, whatever the bytes or the verifier do. Knows no connection.
  */
 import { describeError } from '../base/errors.ts';
+import { safeLine } from '../base/sanitise-text.ts';
 import type { Group, PeerId, TaskRef } from '../types.ts';
 import { unpackBody } from './codec/body.ts';
 import type { RecordBody } from './codec/body.ts';
 import { decodeRecord, isRecordAuthentic } from './codec/record.ts';
 import type { SignedRecord } from './codec/record.ts';
 import { hash, toHex } from './crypto.ts';
-import { plainLabel } from './plain-text.ts';
 import { RecentMap } from './recent.ts';
 import type { RejectionReason } from './rejections.ts';
 import type { RoundClock } from './round-clock.ts';
@@ -129,7 +129,7 @@ export class Admission {
       question: checked.question,
       completions: body.completions.map(({ text, ended }, i) => ({ text, ended, reward: checked.rewards[i]! })),
       round: record.round,
-      policyName: plainLabel(body.policyName, 48),
+      policyName: safeLine(body.policyName, 48),
       receivedAt: this.#options.now(),
     };
   }
@@ -145,5 +145,5 @@ function contentKeys(ref: TaskRef, body: RecordBody): string[] {
 }
 
 function refuse(reason: RejectionReason, detail = ''): Refused {
-  return { ok: false, reason, detail: plainLabel(detail, 160) };
+  return { ok: false, reason, detail: safeLine(detail, 160) };
 }

@@ -1,10 +1,11 @@
 /**
- * Which peers are banned for now. Offences add points per peer (table in rejections.ts); points and bans are forgotten
- * after `banMs`, and only the latest `maxBans` peers are remembered. Hyperswarm's own firewall is not used: it bans for ever.
+ * Which peers and addresses are banned for now. Offences add points per peer (table in rejections.ts); keys are free, so each
+ * banned peer also adds points to the address it came from. Points and bans are forgotten after `banMs`, and only the latest
+ * `maxBans` of each are remembered. Hyperswarm's own firewall is not used: it bans for ever.
  */
 import type { PeerId } from '../types.ts';
 import { RecentMap } from './recent.ts';
-import { BAN_POINTS, REJECTIONS } from './rejections.ts';
+import { BAN_POINTS, POINTS_OF_BANNED_PEER, REJECTIONS } from './rejections.ts';
 import type { RejectionReason } from './rejections.ts';
 
 interface Offender {
@@ -13,32 +14,58 @@ interface Offender {
   untilMs: number;
 }
 
-export class Bans {
+class Offenders {
   readonly #offenders: RecentMap<Offender>;
   readonly #banMs: number;
 
-  constructor(maxBans: number, banMs: number) {
-    this.#offenders = new RecentMap(maxBans);
+  constructor(max: number, banMs: number) {
+    this.#offenders = new RecentMap(max);
     this.#banMs = banMs;
   }
 
-  /** Counts the offence; true when the peer is banned now. */
-  note(peer: PeerId, reason: RejectionReason, nowMs: number): boolean {
+  get size(): number {
+    return this.#offenders.size;
+  }
+
+  add(key: string, points: number, nowMs: number): void {
+    this.#offenders.set(key, { points: this.points(key, nowMs) + points, untilMs: nowMs + this.#banMs });
+  }
+
+  points(key: string, nowMs: number): number {
+    const offender = this.#offenders.get(key);
+    if (offender === undefined) return 0;
+    if (offender.untilMs > nowMs) return offender.points;
+    this.#offenders.delete(key);
+    return 0;
+  }
+}
+
+export class Bans {
+  readonly #peers: Offenders;
+  readonly #addresses: Offenders;
+
+  constructor(maxBans: number, banMs: number) {
+    this.#peers = new Offenders(maxBans, banMs);
+    this.#addresses = new Offenders(maxBans, banMs);
+  }
+
+  /** Peers and addresses with points, for bounds and tests. */
+  get size(): number {
+    return this.#peers.size + this.#addresses.size;
+  }
+
+  /** Counts the offence; true when the peer is banned now. `address` is null where it says nothing (loopback). */
+  note(peer: PeerId, reason: RejectionReason, nowMs: number, address: string | null): boolean {
     const { points } = REJECTIONS[reason];
-    if (points === 0) return this.isBanned(peer, nowMs);
-    const before = this.#current(peer, nowMs)?.points ?? 0;
-    this.#offenders.set(peer, { points: before + points, untilMs: nowMs + this.#banMs });
-    return before + points >= BAN_POINTS;
+    const before = this.#peers.points(peer, nowMs);
+    if (points > 0) this.#peers.add(peer, points, nowMs);
+    const becameBanned = before < BAN_POINTS && before + points >= BAN_POINTS;
+    if (becameBanned && address !== null) this.#addresses.add(address, POINTS_OF_BANNED_PEER, nowMs);
+    return this.isBanned(peer, nowMs, address);
   }
 
-  isBanned(peer: PeerId, nowMs: number): boolean {
-    return (this.#current(peer, nowMs)?.points ?? 0) >= BAN_POINTS;
-  }
-
-  #current(peer: PeerId, nowMs: number): Offender | undefined {
-    const offender = this.#offenders.get(peer);
-    if (offender === undefined || offender.untilMs > nowMs) return offender;
-    this.#offenders.delete(peer);
-    return undefined;
+  isBanned(peer: PeerId, nowMs: number, address: string | null): boolean {
+    if (this.#peers.points(peer, nowMs) >= BAN_POINTS) return true;
+    return address !== null && this.#addresses.points(address, nowMs) >= BAN_POINTS;
   }
 }

@@ -35,7 +35,8 @@ export interface ExchangeOptions {
   admission: Admission;
   members: Members;
   bans: Bans;
-  onAdmitted: (admitted: Admitted, deliveredBy: PeerId) => void;
+  /** `source` is the address of who delivered it, or its key where the address says nothing (loopback). */
+  onAdmitted: (admitted: Admitted, deliveredBy: PeerId, source: string) => void;
   onRefused: (peer: PeerId, reason: RejectionReason, detail: string) => void;
   /** A peer says that this node's identity runs twice. */
   onDoubledClaim: (peer: PeerId) => void;
@@ -45,6 +46,11 @@ export interface ExchangeOptions {
 const OWN_PERCENT = 50;
 /** Admission works this long before it lets the event loop turn. */
 const SLICE_MS = 6;
+/** Null where it says nothing about who is there: unknown, or this machine. */
+function publicAddress(address: string | null): string | null {
+  return address === null || isLoopback(address) ? null : address;
+}
+
 const PARALLEL_PULLS = 3;
 const ANNOUNCE_EVERY_MS = 1000;
 
@@ -78,8 +84,8 @@ export class Exchange {
   /** Whether a connection from this peer and address is wanted. */
   accepts(peer: PeerId, address: string | null): boolean {
     const { bans, limits, elapsed } = this.#options;
-    if (this.#closed || bans.isBanned(peer, elapsed())) return false;
-    if (address === null || isLoopback(address)) return true;
+    if (this.#closed || bans.isBanned(peer, elapsed(), publicAddress(address))) return false;
+    if (publicAddress(address) === null) return true;
     const same = [...this.#links.values()].filter((link) => link.address === address && link.peer !== peer);
     return same.length < limits.maxConnectionsPerAddress;
   }
@@ -203,7 +209,11 @@ export class Exchange {
   #refused(link: Link, reason: RejectionReason, detail: string): void {
     const { bans, elapsed, onRefused } = this.#options;
     onRefused(link.peer, reason, detail);
-    if (bans.note(link.peer, reason, elapsed())) link.close('banned');
+    if (bans.note(link.peer, reason, elapsed(), publicAddress(link.address))) link.close('banned');
+  }
+
+  #isBanned(link: Link): boolean {
+    return this.#options.bans.isBanned(link.peer, this.#options.elapsed(), publicAddress(link.address));
   }
 
   #sendHeads(link: Link): void {
@@ -236,8 +246,7 @@ export class Exchange {
     let admittedCount = 0;
     let sliceStart = performance.now();
     for (const bytes of records) {
-      if (this.#closed || (link.state === 'closed' && this.#options.bans.isBanned(link.peer, this.#options.elapsed())))
-        break;
+      if (this.#closed || (link.state === 'closed' && this.#isBanned(link))) break;
       const result = this.#options.admission.admit(bytes, (id) => {
         const had = link.received.has(id);
         link.received.set(id, true);
@@ -245,7 +254,7 @@ export class Exchange {
       });
       if (result.ok) {
         admittedCount++;
-        this.#options.onAdmitted(result, link.peer);
+        this.#options.onAdmitted(result, link.peer, publicAddress(link.address) ?? link.peer);
       } else this.#refused(link, result.reason, result.detail);
       if (performance.now() - sliceStart > SLICE_MS) {
         await nextTurn();

@@ -1,6 +1,6 @@
 /**
- * Admitted groups of other nodes, waiting to be sampled for training. Bounded in groups and bytes, in all and per origin;
- * the oldest go first. Knows nothing of the network; trusts that admission has recomputed every reward.
+ * Admitted groups of other nodes, waiting to be sampled for training. Bounded in groups and bytes, in all and per origin.
+ * When full, the oldest of the source that holds most make room: whoever floods it displaces itself. Knows nothing of the network; trusts that admission has recomputed every reward.
  */
 import type { Group, PeerId } from '../types.ts';
 import type { SwarmLimits } from './limits.ts';
@@ -10,6 +10,8 @@ interface Entry {
   group: Group;
   /** Key of the round clock. */
   start: string;
+  /** Who delivered it: an address, or a key where the address says nothing. */
+  source: string;
   bytes: number;
   atMs: number;
 }
@@ -31,6 +33,7 @@ export class Pool {
   readonly #byOrigin = new Map<PeerId, Map<string, Entry>>();
   readonly #limits: Pick<SwarmLimits, 'poolGroups' | 'poolBytes' | 'poolShareOfOrigin' | 'maxAgeMs'>;
   readonly #rounds: RoundClock;
+  readonly #bySource = new Map<string, { entries: Map<string, Entry>; bytes: number }>();
   #bytes = 0;
 
   constructor(
@@ -49,17 +52,21 @@ export class Pool {
     return this.#bytes;
   }
 
-  /** `nowMs` is monotonic. The origin's oldest make room for its own newer ones, the oldest of all for the rest. */
-  add(group: Group, start: string, nowMs: number): void {
+  /** `nowMs` is monotonic. The origin's oldest make room for its own newer ones, the largest source's oldest for the rest. */
+  add(group: Group, start: string, nowMs: number, source: string): void {
     if (this.#entries.has(group.id)) return;
-    const entry: Entry = { group, start, bytes: groupBytes(group), atMs: nowMs };
+    const entry: Entry = { group, start, source, bytes: groupBytes(group), atMs: nowMs };
     this.#entries.set(group.id, entry);
     const own = this.#byOrigin.get(group.origin) ?? new Map<string, Entry>();
     this.#byOrigin.set(group.origin, own.set(group.id, entry));
     this.#bytes += entry.bytes;
+    const from = this.#bySource.get(source) ?? { entries: new Map<string, Entry>(), bytes: 0 };
+    from.entries.set(group.id, entry);
+    from.bytes += entry.bytes;
+    this.#bySource.set(source, from);
     this.#trimOrigin(own);
     while (this.#entries.size > this.#limits.poolGroups || this.#bytes > this.#limits.poolBytes) {
-      if (!this.#removeFirst(this.#entries)) break;
+      if (!this.#removeFirst(this.#largestSource())) break;
     }
   }
 
@@ -108,6 +115,16 @@ export class Pool {
     }
   }
 
+  #largestSource(): Map<string, Entry> {
+    const byGroups = this.#entries.size > this.#limits.poolGroups;
+    let largest = { entries: new Map<string, Entry>(), bytes: 0 };
+    for (const each of this.#bySource.values()) {
+      const larger = byGroups ? each.entries.size > largest.entries.size : each.bytes > largest.bytes;
+      if (larger) largest = each;
+    }
+    return largest.entries;
+  }
+
   #removeFirst(entries: Map<string, Entry>): boolean {
     const first = entries.values().next();
     if (first.done === true) return false;
@@ -121,5 +138,8 @@ export class Pool {
     const own = this.#byOrigin.get(entry.group.origin);
     own?.delete(entry.group.id);
     if (own?.size === 0) this.#byOrigin.delete(entry.group.origin);
+    const from = this.#bySource.get(entry.source);
+    if (from?.entries.delete(entry.group.id) === true) from.bytes -= entry.bytes;
+    if (from?.entries.size === 0) this.#bySource.delete(entry.source);
   }
 }

@@ -7,6 +7,8 @@
 import type { DecodeFault } from './codec/bytes.ts';
 
 export const BAN_POINTS = 100;
+/** What a peer that gets banned adds to its address: the third takes the address with it. */
+export const POINTS_OF_BANNED_PEER = 34;
 
 export type RejectionReason =
   | DecodeFault

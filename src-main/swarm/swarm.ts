@@ -3,6 +3,7 @@
  * exchange, admission, feed and pool together and owns their life. Receives `verify`, `now`, `random` and `log` as functions;
  * knows neither engine, store, policies nor tasks. Invariant: what `adopt` returns has been verified on this machine.
  */
+import { safeLine } from '../base/sanitise-text.ts';
 import type { Group, PeerId, TaskRef } from '../types.ts';
 import { Admission, startKey } from './admission.ts';
 import type { Admitted, VerifyTexts } from './admission.ts';
@@ -22,7 +23,6 @@ import type { PeerEntry } from './ledger.ts';
 import { DEFAULT_LIMITS, WIRE } from './limits.ts';
 import type { SwarmLimits } from './limits.ts';
 import { Members } from './members.ts';
-import { plainLabel } from './plain-text.ts';
 import { hasSpread, Pool } from './pool.ts';
 import { presenceOf, presenceText } from './presence.ts';
 import type { Presence } from './presence.ts';
@@ -184,7 +184,7 @@ class SwarmNode implements Swarm {
       admission: this.#admission,
       members: this.#members,
       bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
-      onAdmitted: (admitted, from) => this.#onAdmitted(admitted, from),
+      onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),
       onRefused: (peer, reason, detail) => this.#onRefused(peer, reason, detail),
       onDoubledClaim: (peer) => this.#onDoubled(`peer ${peer.slice(0, 8)} says so`),
       onChange: () => this.#changed(),
@@ -290,7 +290,7 @@ class SwarmNode implements Swarm {
   }
 
   #policyName(): string {
-    const name = Buffer.from(plainLabel(this.#options.policyName(), 48), 'utf8');
+    const name = Buffer.from(safeLine(this.#options.policyName(), 48), 'utf8');
     return name.byteLength <= WIRE.maxPolicyNameBytes ? name.toString('utf8') : name.toString('utf8').slice(0, 20);
   }
 
@@ -318,9 +318,9 @@ class SwarmNode implements Swarm {
     return id;
   }
 
-  #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId): void {
+  #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId, source: string): void {
     const atMs = this.#elapsed();
-    this.#pool.add(group, start, atMs);
+    this.#pool.add(group, start, atMs, source);
     // A group without a spread teaches nobody anything: not worth another node's bytes.
     if (hasSpread(group.completions.map((completion) => completion.reward)))
       this.#feed.hold({ id: group.id, origin: group.origin, start, round: group.round, bytes: record.bytes, atMs });
@@ -343,7 +343,7 @@ class SwarmNode implements Swarm {
     this.#loggedAtMs.set(key, this.#elapsed());
     this.#options.log(
       'debug',
-      `refused from ${peer.slice(0, 8)}: ${reason}${detail === '' ? '' : ` (${plainLabel(detail, 160)})`}`,
+      `refused from ${peer.slice(0, 8)}: ${reason}${detail === '' ? '' : ` (${safeLine(detail, 160)})`}`,
     );
   }
 

@@ -30,7 +30,7 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
   for (const group of adopted) {
     assert.equal(group.origin, key);
     assert.equal(group.round, 3);
-    assert.equal(group.policyName, 'policy A');
+    assert.equal(group.policyName, 'policyA');
     assert.match(group.question, /^parity of \d+\?$/);
     assert.deepEqual(
       group.completions.map((completion) => completion.reward),

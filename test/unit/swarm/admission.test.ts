@@ -100,3 +100,21 @@ test('status and peer rows fit the node’s API (checked by the compiler)', () =
   const row = (entry: PeerEntry): PeerRow => entry;
   assert.equal(typeof summary, typeof row);
 });
+
+test('a stranger’s text is neutral wherever it could be shown: policy name, refusal, status', () => {
+  const hostile = '\u202Eevil\u2066\u0000\u001B[2J\r\nname\u200B\u3164\u{E0041}<script>';
+  const { admission } = open(canonical);
+  const task = { generator: 'g', version: 1, config: {}, seed: '1', index: 0 };
+  const packed = packBody({ task, policyName: hostile, completions: [{ text: 'right', ended: true }] });
+  assert.ok(packed.ok);
+  const fields = { instanceId: INSTANCE, seq: 0, round: 1, createdAt: 5, body: packed.value };
+  const result = admission.admit(signRecord(fields, other).bytes, never);
+  assert.ok(result.ok);
+  const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+  assert.ok(!unsafe.test(result.group.policyName), JSON.stringify(result.group.policyName));
+  assert.equal(result.group.completions[0]!.text, 'right', 'completions stay exact: they are verified and trained on');
+  const refusing = open(() => ({ ok: false, reason: `unknown generator ${hostile.repeat(50)}` }));
+  const refused = refusing.admission.admit(bytesOf(['a', 'b']), never);
+  assert.ok(!refused.ok && refused.reason === 'taskRefused');
+  assert.ok(!unsafe.test(refused.detail) && refused.detail.length <= 160, refused.detail);
+});

@@ -5,7 +5,6 @@ import { signHead } from '../../../src-main/swarm/codec/record.ts';
 import { keyPairFromSeed, randomBytes, toHex } from '../../../src-main/swarm/crypto.ts';
 import { InstanceWatch } from '../../../src-main/swarm/instance-watch.ts';
 import { Members } from '../../../src-main/swarm/members.ts';
-import { plainLabel } from '../../../src-main/swarm/plain-text.ts';
 import { presenceOf, presenceText } from '../../../src-main/swarm/presence.ts';
 import { RateLimit } from '../../../src-main/swarm/rate.ts';
 import { RecentMap } from '../../../src-main/swarm/recent.ts';
@@ -41,18 +40,34 @@ test('a recent map forgets the least recently written', () => {
 
 test('bans add up, end after their time, and are bounded in number', () => {
   const bans = new Bans(2, 1000);
-  assert.equal(bans.note('p', 'malformed', 0), false);
-  assert.equal(bans.note('p', 'malformed', 10), true);
-  assert.equal(bans.isBanned('p', 1009), true);
-  assert.equal(bans.isBanned('p', 1010), false);
-  assert.equal(bans.note('p', 'duplicateRecord', 1011), false);
-  for (let i = 0; i < 100; i++) bans.note('free', 'taskRefused', i);
-  assert.equal(bans.isBanned('free', 100), false, 'what honest nodes of other versions send costs nothing');
-  for (const peer of ['a', 'b', 'c']) bans.note(peer, 'forgedSignature', 2000);
+  assert.equal(bans.note('p', 'malformed', 0, null), false);
+  assert.equal(bans.note('p', 'malformed', 10, null), true);
+  assert.equal(bans.isBanned('p', 1009, null), true);
+  assert.equal(bans.isBanned('p', 1010, null), false);
+  assert.equal(bans.note('p', 'duplicateRecord', 1011, null), false);
+  for (let i = 0; i < 100; i++) bans.note('free', 'taskRefused', i, null);
+  assert.equal(bans.isBanned('free', 100, null), false, 'what honest nodes of other versions send costs nothing');
+  for (const peer of ['a', 'b', 'c']) bans.note(peer, 'forgedSignature', 2000, null);
   assert.deepEqual(
-    ['a', 'b', 'c'].map((peer) => bans.isBanned(peer, 2001)),
+    ['a', 'b', 'c'].map((peer) => bans.isBanned(peer, 2001, null)),
     [false, true, true],
   );
+});
+
+test('three banned keys of one address take the address with them, for as long as a ban lasts', () => {
+  const bans = new Bans(8, 1000);
+  const ban = (peer: string, nowMs: number, address: string | null) =>
+    bans.note(peer, 'forgedSignature', nowMs, address);
+  for (const peer of ['a', 'b']) assert.ok(ban(peer, 0, '203.0.113.5'));
+  assert.ok(ban('a', 1, '203.0.113.5'), 'one peer counts once for its address');
+  assert.equal(bans.isBanned('innocent', 2, '203.0.113.5'), false);
+  ban('c', 3, '203.0.113.5');
+  assert.equal(bans.isBanned('innocent', 4, '203.0.113.5'), true);
+  assert.equal(bans.isBanned('innocent', 4, '203.0.113.6'), false);
+  assert.equal(bans.isBanned('innocent', 4, null), false);
+  assert.equal(bans.isBanned('innocent', 1004, '203.0.113.5'), false);
+  for (let i = 0; i < 5000; i++) ban(`p${String(i)}`, 5, `2001:db8::${i.toString(16)}`);
+  assert.ok(bans.size <= 16, 'bounded in number');
 });
 
 test('rounds age per start, so a restart from an older checkpoint is not stale', () => {
@@ -91,13 +106,6 @@ test('members keep the newest authentic head and gossip their own first', () => 
   );
   for (let i = 0; i < 9; i++) members.note(signHead(fields, keyPairFromSeed(randomBytes(32))));
   assert.equal(members.size, 3);
-});
-
-test('labels are one visible line of bounded length', () => {
-  assert.equal(plainLabel('  a\u0000b\u202Ec\u2066d\n\te\u200B ', 48), 'a b c d e');
-  assert.equal(plainLabel('\u{1F41D}'.repeat(60), 5), `${'\u{1F41D}'.repeat(4)}…`);
-  assert.equal(plainLabel('', 5), '');
-  assert.equal(plainLabel('Bienenstöcke 蜜蜂', 48), 'Bienenstöcke 蜜蜂');
 });
 
 test('presence', () => {
