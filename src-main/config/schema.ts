@@ -270,7 +270,7 @@ const shape = {
     'SPO: strength with which worse answers are avoided, relative to better ones; 0 learns from better ones only.',
   ),
   microBatchTokens: field(
-    whole(64, 1_048_576, 4096),
+    whole(64, 1_048_576, 1024),
     'training',
     'tokens',
     'Most tokens, padding included, in one pass of the compute process: less uses less memory.',
