@@ -24,9 +24,9 @@ function nodePids(temporary: string): number[] {
   );
 }
 
-async function startDemo(): Promise<{ demo: Program; temporary: string; pids: number[] }> {
+async function startDemo(nodes = 3): Promise<{ demo: Program; temporary: string; pids: number[] }> {
   const temporary = temporaryFolder();
-  const demo = startProgram('demo.ts', ['--seconds=150'], { TMPDIR: temporary });
+  const demo = startProgram('demo.ts', [`--nodes=${nodes}`, '--seconds=150'], { TMPDIR: temporary });
   const words = (): string => `No dashboard:\n${demo.stdout()}${demo.stderr()}`;
   await until(
     () => /Dashboard of node 1: http:\/\/127\.0\.0\.1:\d+\/\?token=/.test(demo.stdout()),
@@ -35,7 +35,7 @@ async function startDemo(): Promise<{ demo: Program; temporary: string; pids: nu
     demo,
   );
   const pids = nodePids(temporary);
-  assert.equal(pids.length, 3);
+  assert.equal(pids.length, nodes);
   return { demo, temporary, pids };
 }
 
@@ -65,7 +65,7 @@ test('three nodes adopt groups of each other; Ctrl-C ends all of it', async () =
 });
 
 test('a node that dies is named, and the others are ended', async () => {
-  const { demo, temporary, pids } = await startDemo();
+  const { demo, temporary, pids } = await startDemo(2);
   process.kill(pids[1]!, 'SIGKILL');
   const ended = await within(25_000, demo.ended, () => 'The demo did not end');
   assert.deepEqual(ended, { code: 1, signal: null }, demo.stderr());
@@ -75,7 +75,7 @@ test('a node that dies is named, and the others are ended', async () => {
 });
 
 test('nodes do not outlive a demo that is killed', async () => {
-  const { demo, pids } = await startDemo();
+  const { demo, pids } = await startDemo(2);
   demo.signal('SIGKILL');
   await demo.ended;
   await until(

@@ -112,8 +112,14 @@ export async function runCommand(...args: string[]): Promise<Ended & { stdout: s
   return { ...ended, stdout: program.stdout(), stderr: program.stderr() };
 }
 
-/** Rounds of about a second, so that many fit into a test. */
-const smallRounds = ['--prompts-per-round=4', '--group-size=4', '--max-new-tokens=40', '--checkpoint-seconds=1'];
+/** Rounds well below a second, so that many fit into a test, on one core each, so that two nodes do not wait for each other. */
+const smallRounds = [
+  '--prompts-per-round=4',
+  '--group-size=4',
+  '--max-new-tokens=40',
+  '--checkpoint-seconds=1',
+  '--cpu-threads=1',
+];
 
 export interface NodeOptions {
   /** HOST:PORT, comma-separated. */
