@@ -21,34 +21,56 @@ export function grid<Settings>(arms: Record<string, Settings>, seeds: readonly n
   return seeds.flatMap((seed) => Object.entries(arms).map(([arm, settings]) => ({ arm, seed, settings })));
 }
 
-/** Runs the cells that `folder` does not have yet, one after another; returns all, in the order of `cells`. */
+/**
+ * Runs the cells that `folder` does not have yet, `parallel` at a time, in their order; returns all, in the order of `cells`.
+ * The first cell that fails ends the run once those in progress are done; what is done stays.
+ */
 export async function runCells<Settings, Result>(
   folder: string,
   cells: readonly Cell<Settings>[],
   measure: (cell: Cell<Settings>) => Promise<Result>,
   say: (text: string) => void = console.log,
+  parallel = 1,
 ): Promise<CellResult<Settings, Result>[]> {
   await mkdir(folder, { recursive: true });
   const results: CellResult<Settings, Result>[] = [];
-  for (const [i, cell] of cells.entries()) {
-    const file = join(folder, `${cell.arm.replaceAll(/[^\w.-]+/g, '-')}-seed${cell.seed}.json`);
-    const kept = await readCell<Settings, Result>(file, cell);
-    const label = `${i + 1}/${cells.length} ${cell.arm}, seed ${cell.seed}`;
-    if (kept) {
-      say(`${label}: kept from an earlier run`);
-      results.push(kept);
-      continue;
+  let next = 0;
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    while (next < cells.length && failures.length === 0) {
+      const at = next++;
+      results[at] = await runCell(folder, cells[at]!, measure, (news) => say(`${at + 1}/${cells.length} ${news}`));
     }
-    const startedMs = performance.now();
-    const result = await measure(cell);
-    const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
-    const done = { ...cell, seconds, result };
-    await writeFile(`${file}.new`, `${JSON.stringify(done)}\n`);
-    await rename(`${file}.new`, file);
-    say(`${label}: ${seconds} s`);
-    results.push(done);
-  }
+  };
+  const workers = Array.from({ length: Math.max(1, parallel) }, () =>
+    worker().catch((error: unknown) => failures.push(error)),
+  );
+  await Promise.all(workers);
+  if (failures.length > 0) throw failures[0];
   return results;
+}
+
+async function runCell<Settings, Result>(
+  folder: string,
+  cell: Cell<Settings>,
+  measure: (cell: Cell<Settings>) => Promise<Result>,
+  say: (text: string) => void,
+): Promise<CellResult<Settings, Result>> {
+  const file = join(folder, `${cell.arm.replaceAll(/[^\w.-]+/g, '-')}-seed${cell.seed}.json`);
+  const kept = await readCell<Settings, Result>(file, cell);
+  const label = `${cell.arm}, seed ${cell.seed}`;
+  if (kept) {
+    say(`${label}: kept from an earlier run`);
+    return kept;
+  }
+  const startedMs = performance.now();
+  const result = await measure(cell);
+  const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+  const done = { ...cell, seconds, result };
+  await writeFile(`${file}.new`, `${JSON.stringify(done)}\n`);
+  await rename(`${file}.new`, file);
+  say(`${label}: ${seconds} s`);
+  return done;
 }
 
 async function readCell<Settings, Result>(
