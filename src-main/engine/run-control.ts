@@ -100,12 +100,12 @@ export class RunControl {
   private async bringUp(): Promise<void> {
     const { policyDirectory, supervisor, ledger, state, log } = this.options;
     try {
+      const compute = await supervisor.start(); // first, for it says best what a policy folder lacks
+      if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
       this.policyText ??= {
         tokenizer: await loadTokenizer(policyDirectory),
         style: await promptStyleOf(policyDirectory),
       };
-      const compute = await supervisor.start();
-      if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
       await ledger.replay(compute.host, compute.opened);
       this.compute = compute;
       const { name, parameters, provider } = compute.opened;
@@ -268,10 +268,9 @@ async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<vo
   clearTimeout(timer);
 }
 
-/** Errors of native-models carry code and fix without sharing our class. */
+/** Errors of native-models carry code and fix without sharing our class; some end their message with the fix, too. */
 function faultOf(error: unknown): Fault {
   const { code, message, fix } = error as Partial<Fault>;
-  return typeof code === 'string' && typeof message === 'string' && typeof fix === 'string'
-    ? { code, message, fix }
-    : toApiFault(error);
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof fix !== 'string') return toApiFault(error);
+  return { code, message: message.endsWith(fix) ? message.slice(0, -fix.length).trimEnd() : message, fix };
 }
