@@ -4,6 +4,7 @@
  *
  * Trap: `run()` blocks its thread whatever its promise says, so this lives in the compute process only.
  */
+import './no-telemetry.ts'; // first: see there
 import * as ort from 'onnxruntime-node';
 import { providerNames, type ProviderName } from './provider.ts';
 
