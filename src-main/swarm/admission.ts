@@ -33,6 +33,8 @@ export interface Refused {
   reason: RejectionReason;
   /** One plain line for the log. */
   detail: string;
+  /** The authentic record that was refused for what it holds. */
+  record?: SignedRecord;
 }
 
 export interface AdmissionOptions {
@@ -79,8 +81,12 @@ export class Admission {
     }
     const start = startKey(origin, record.instanceId);
     this.#options.rounds.note(start, record.round);
-    if (this.#options.rounds.isStale(start, record.round)) return refuse('expired');
+    if (this.#options.rounds.isStale(start, record.round)) return { ...refuse('expired'), record };
+    const content = this.#admitContent(record, origin);
+    return content.ok ? { ok: true, record, start, group: content.group } : { ...content, record };
+  }
 
+  #admitContent(record: SignedRecord, origin: PeerId): { ok: true; group: Group } | Refused {
     const body = unpackBody(record.body);
     if (!body.ok) return refuse(body.reason);
     if (this.#isCopy(contentKeys(body.value.task, body.value))) return refuse('duplicateContent');
@@ -91,7 +97,7 @@ export class Admission {
     const contents = contentKeys(checked.ref, body.value);
     if (this.#isCopy(contents)) return refuse('duplicateContent');
     for (const key of contents) this.#seenTexts.set(key, true);
-    return { ok: true, record, start, group: this.#group(record, origin, body.value, checked) };
+    return { ok: true, group: this.#group(record, origin, body.value, checked) };
   }
 
   /** This node's own completions: a copy of them under another key is then nothing new. */

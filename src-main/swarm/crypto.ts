@@ -21,7 +21,10 @@ export type Purpose =
   | 'policyName'
   | 'content'
   | 'device'
-  | 'deviceKey';
+  | 'deviceKey'
+  | 'receipts'
+  | 'profile'
+  | 'swarm';
 
 export interface KeyPair {
   /** 32 bytes. */

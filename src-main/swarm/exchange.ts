@@ -6,11 +6,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NoiseStream } from 'hyperdht';
 import type { PeerId } from '../types.ts';
-import type { Admission, Admitted } from './admission.ts';
+import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
 import { CAPABILITY } from './codec/messages.ts';
+import { isNote } from './codec/notes.ts';
 import type { ByeReason, Pull } from './codec/messages.ts';
-import type { Head } from './codec/record.ts';
+import type { Head, SignedRecord } from './codec/record.ts';
 import { toHex } from './crypto.ts';
 import { isLoopback } from './discovery.ts';
 import type { Feed } from './feed.ts';
@@ -32,12 +33,16 @@ export interface ExchangeOptions {
   elapsed: () => number;
   random: () => number;
   feed: Feed;
-  admission: Admission;
+  /** `{ok: true}` without a group is a note: nothing to count. `hadFromSender` as in Admission. */
+  admit: (bytes: Uint8Array, hadFromSender: (id: string) => boolean) => Admitted | { ok: true } | Refused;
+  /** Own records handed to a peer. */
+  onGiven: (peer: PeerId, ids: string[]) => void;
   members: Members;
   bans: Bans;
   /** `source` is the address of who delivered it, or its key where the address says nothing (loopback). */
   onAdmitted: (admitted: Admitted, deliveredBy: PeerId, source: string) => void;
-  onRefused: (peer: PeerId, reason: RejectionReason, detail: string) => void;
+  /** `record` is there when it is authentic and was refused for what it holds. */
+  onRefused: (peer: PeerId, reason: RejectionReason, detail: string, record?: SignedRecord) => void;
   /** A peer says that this node's identity runs twice. */
   onDoubledClaim: (peer: PeerId) => void;
   onChange: () => void;
@@ -190,6 +195,12 @@ export class Exchange {
     const asker = { peer: link.peer, hasHad: (id: string) => link.sent.has(id) || link.received.has(id) };
     const records = feed.answer(pull, asker, elapsed(), random);
     for (const record of records) link.sent.set(record.id, true);
+    this.#options.onGiven(
+      link.peer,
+      records
+        .filter(({ origin, bytes }) => origin === this.#options.ownKey && !isNote(bytes))
+        .map((record) => record.id),
+    );
     return records.map((record) => record.bytes);
   }
 
@@ -206,9 +217,9 @@ export class Exchange {
     this.#options.onChange();
   }
 
-  #refused(link: Link, reason: RejectionReason, detail: string): void {
+  #refused(link: Link, reason: RejectionReason, detail: string, record?: SignedRecord): void {
     const { bans, elapsed, onRefused } = this.#options;
-    onRefused(link.peer, reason, detail);
+    onRefused(link.peer, reason, detail, record);
     if (bans.note(link.peer, reason, elapsed(), publicAddress(link.address))) link.close('banned');
   }
 
@@ -247,15 +258,16 @@ export class Exchange {
     let sliceStart = performance.now();
     for (const bytes of records) {
       if (this.#closed || (link.state === 'closed' && this.#isBanned(link))) break;
-      const result = this.#options.admission.admit(bytes, (id) => {
+      const result = this.#options.admit(bytes, (id) => {
         const had = link.received.has(id);
         link.received.set(id, true);
         return had;
       });
+      if (result.ok && !('group' in result)) continue;
       if (result.ok) {
         admittedCount++;
         this.#options.onAdmitted(result, link.peer, publicAddress(link.address) ?? link.peer);
-      } else this.#refused(link, result.reason, result.detail);
+      } else this.#refused(link, result.reason, result.detail, result.record);
       if (performance.now() - sliceStart > SLICE_MS) {
         await nextTurn();
         sliceStart = performance.now();

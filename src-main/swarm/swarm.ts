@@ -9,14 +9,18 @@ import { Admission, startKey } from './admission.ts';
 import type { Admitted, VerifyTexts } from './admission.ts';
 import { Bans } from './bans.ts';
 import { packBody } from './codec/body.ts';
-import type { BodyCompletion } from './codec/body.ts';
+import type { BodyCompletion, RecordBody } from './codec/body.ts';
+import { isNote } from './codec/notes.ts';
 import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
 import type { SignedRecord } from './codec/record.ts';
+import { Credit } from './credit.ts';
+import type { BoardRow, OwnScore } from './credit.ts';
 import { hash, randomBytes, toHex } from './crypto.ts';
 import { Discovery, swarmTopic } from './discovery.ts';
 import type { Bootstrap } from './discovery.ts';
 import { Exchange } from './exchange.ts';
 import { Feed } from './feed.ts';
+import type { Window } from './hours.ts';
 import type { Identity } from './identity.ts';
 import { Ledger } from './ledger.ts';
 import type { PeerEntry } from './ledger.ts';
@@ -26,6 +30,7 @@ import { Members } from './members.ts';
 import { hasSpread, Pool } from './pool.ts';
 import { presenceOf, presenceText } from './presence.ts';
 import type { Presence } from './presence.ts';
+import type { ReceiptRow } from './receipt-book.ts';
 import { RecentMap } from './recent.ts';
 import type { RejectionReason } from './rejections.ts';
 import { RoundClock } from './round-clock.ts';
@@ -42,6 +47,10 @@ export interface SwarmOptions {
   identity: Identity;
   /** Asked at every `share`. */
   policyName: () => string;
+  /** What others may see beside the key; bounded and sanitised on the way out and in. */
+  profile?: (() => { displayName: string; team: string }) | undefined;
+  /** What `exportCredit` gave at an earlier start. */
+  credit?: string | undefined;
   verify: VerifyTexts;
   /** ms since epoch. */
   now: () => number;
@@ -97,6 +106,14 @@ export interface Swarm {
   status(): SwarmStatus;
   /** Latest seen first. */
   peers(): PeerEntry[];
+  /** Highest score first. Everything in it was verified here or vouched for by auditors whose receipts were re-checked here. */
+  board(window: Window): BoardRow[];
+  /** What a row of the board rests on, newest first. */
+  receiptsOf(peer: PeerId, limit: number): ReceiptRow[];
+  /** Why this node's own score is what it is. */
+  ownScore(window: Window): OwnScore;
+  /** The counts behind the board, to be handed back at the next start. */
+  exportCredit(): string;
   suspend(): Promise<void>;
   resume(): Promise<void>;
   /** Idempotent, never rejects, bounded by `closeDeadlineMs` twice. */
@@ -137,6 +154,7 @@ class SwarmNode implements Swarm {
   readonly #admission: Admission;
   readonly #members: Members;
   readonly #ledger: Ledger;
+  readonly #credit: Credit;
   readonly #exchange: Exchange;
   readonly #discovery: Discovery;
   readonly #loggedAtMs = new RecentMap<number>(512);
@@ -172,6 +190,16 @@ class SwarmNode implements Swarm {
       now: options.now,
       onOwnRecord: (record) => this.#onOwnRecord(record),
     });
+    this.#credit = new Credit({
+      identity,
+      instanceId: this.#instanceId,
+      limits: this.#limits,
+      rounds: this.#rounds,
+      now: options.now,
+      profile: () => options.profile?.() ?? { displayName: '', team: '' },
+      hold: (note, own) => this.#feed[own ? 'addOwn' : 'hold']({ ...note, atMs: this.#elapsed() }),
+    });
+    if (options.credit !== undefined) this.#credit.book.restore(options.credit);
     this.#exchange = new Exchange({
       ownKey: identity.publicKey,
       instanceId: this.#instanceId,
@@ -181,11 +209,12 @@ class SwarmNode implements Swarm {
       elapsed: this.#elapsed,
       random: options.random,
       feed: this.#feed,
-      admission: this.#admission,
+      admit: (bytes, hadFromSender) => (isNote(bytes) ? this.#credit : this.#admission).admit(bytes, hadFromSender),
+      onGiven: (peer, ids) => this.#credit.notePulled(peer, ids),
       members: this.#members,
       bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
       onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),
-      onRefused: (peer, reason, detail) => this.#onRefused(peer, reason, detail),
+      onRefused: (peer, reason, detail, record) => this.#onRefused(peer, reason, detail, record),
       onDoubledClaim: (peer) => this.#onDoubled(`peer ${peer.slice(0, 8)} says so`),
       onChange: () => this.#changed(),
     });
@@ -212,6 +241,8 @@ class SwarmNode implements Swarm {
     const ids = groups.map((group) => this.#shareOne(group, round));
     const count = ids.filter((id) => id !== null).length;
     this.#counters.shared += count;
+    this.#credit.noteProduced(groups.length);
+    this.#credit.publish(round);
     const createdAt = this.#options.now();
     const policy = policyHash(this.#policyName());
     this.#members.note(signHead({ round, count, createdAt, policyHash: policy }, this.#options.identity.keyPair));
@@ -228,7 +259,10 @@ class SwarmNode implements Swarm {
     this.#pool.expire(this.#elapsed());
     const groups = this.#pool.sample(count, this.#options.random);
     this.#counters.adopted += groups.length;
-    for (const group of groups) this.#ledger.touch(group.origin).groupsAdopted++;
+    for (const group of groups) {
+      this.#ledger.touch(group.origin).groupsAdopted++;
+      this.#credit.noteAdopted(group);
+    }
     if (groups.length > 0) this.#changed();
     return groups;
   }
@@ -257,6 +291,22 @@ class SwarmNode implements Swarm {
   peers(): PeerEntry[] {
     this.#updateRows();
     return this.#ledger.rows();
+  }
+
+  board(window: Window): BoardRow[] {
+    return this.#credit.board(window);
+  }
+
+  receiptsOf(peer: PeerId, limit: number): ReceiptRow[] {
+    return this.#credit.receiptsOf(peer, limit);
+  }
+
+  ownScore(window: Window): OwnScore {
+    return this.#credit.ownScore(window);
+  }
+
+  exportCredit(): string {
+    return this.#credit.book.toJson();
   }
 
   async suspend(): Promise<void> {
@@ -315,7 +365,19 @@ class SwarmNode implements Swarm {
     this.#admission.noteOwn(body);
     const { id, bytes } = record;
     this.#feed.addOwn({ id, origin: identity.publicKey, start, round, bytes, atMs: this.#elapsed() });
+    this.#credit.noteOwn(id, this.#rewardsOf(body), round);
     return id;
+  }
+
+  /** What auditors must find too; none where this node cannot verify its own. */
+  #rewardsOf(body: RecordBody): number[] {
+    try {
+      const texts = body.completions.map((completion) => completion.text);
+      const verdict = this.#options.verify(body.task, texts);
+      return verdict.ok ? verdict.rewards : [];
+    } catch {
+      return [];
+    }
   }
 
   #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId, source: string): void {
@@ -325,10 +387,12 @@ class SwarmNode implements Swarm {
     if (hasSpread(group.completions.map((completion) => completion.reward)))
       this.#feed.hold({ id: group.id, origin: group.origin, start, round: group.round, bytes: record.bytes, atMs });
     this.#ledger.admitted(group, deliveredBy);
+    this.#credit.noteVerified(group);
     this.#options.onAdmitted?.(group, deliveredBy);
   }
 
-  #onRefused(peer: PeerId, reason: RejectionReason, detail: string): void {
+  #onRefused(peer: PeerId, reason: RejectionReason, detail: string, record?: SignedRecord): void {
+    if (record !== undefined) this.#credit.noteRefused(record, reason);
     if (reason === 'duplicateRecord') {
       this.#counters.duplicates++;
       return;

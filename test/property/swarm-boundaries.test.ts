@@ -1,7 +1,7 @@
 /**
  * Every length field, by brute force: in valid messages, records and bodies each byte position is overwritten, as u8, u16 and u32,
  * by the values at which bounds lie (0, 1, each bound of the protocol and its neighbours, the largest). Whatever field a
- * position belongs to, its boundary cases are among them. Over 90,000 decodes, counted and asserted below. And frames:
+ * position belongs to, its boundary cases are among them. Over 120,000 decodes, counted and asserted below. And frames:
  * over 3,000 random and mutated ones into a real link over a connection that is a double; nothing may throw or leave it open and mute.
  */
 import assert from 'node:assert/strict';
@@ -10,8 +10,10 @@ import { test } from 'node:test';
 import { decodeBody, encodeBody } from '../../src-main/swarm/codec/body.ts';
 import { BYE_REASONS, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
+import { decodeNote, isNoteAuthentic, signProfile, signSheet } from '../../src-main/swarm/codec/notes.ts';
 import { decodeRecord, isRecordAuthentic, signHead, signRecord } from '../../src-main/swarm/codec/record.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
+import { identityOf } from '../../src-main/swarm/identity.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../src-main/swarm/limits.ts';
 import { Link } from '../../src-main/swarm/link.ts';
 
@@ -38,6 +40,20 @@ const record = signRecord(
   keys,
 );
 const head = signHead({ round: 1, count: 2, createdAt: 3, policyHash: Buffer.alloc(32) }, keys);
+const receipt = {
+  origin: 'ab'.repeat(32),
+  record: 'cd'.repeat(16),
+  outcome: 'adopted' as const,
+  right: 1,
+  of: 2,
+  round: 9,
+};
+const sheet = signSheet(
+  { instanceId: Buffer.alloc(16, 1), round: 4, createdAt: 5, receipts: [receipt, receipt] },
+  keys,
+);
+const device = identityOf({ seed: Buffer.alloc(32, 3), device: '00000000000000ff' });
+const profile = signProfile({ createdAt: 5, displayName: 'Bee 蜜', team: '' }, device.owner, device.keyPair);
 const MESSAGES: Message[] = [
   { kind: 'handshake', version: 1, minVersion: 1, capabilities: 7, instanceId: Buffer.alloc(16), membership: null },
   {
@@ -89,12 +105,19 @@ test('every field of every message, record and body at its bounds', () => {
       if (cases % 16 === 0) assert.equal(isRecordAuthentic(decoded.value), false);
     }
   }
+  for (const note of [sheet, profile])
+    for (const changed of overwritten(note.bytes)) {
+      cases++;
+      const decoded = decodeNote(changed);
+      if (decoded.ok && !changed.equals(note.bytes) && cases % 16 === 0)
+        assert.equal(isNoteAuthentic(decoded.value), false);
+    }
   for (const changed of overwritten(encodeBody(body))) {
     cases++;
     const decoded = decodeBody(changed);
     if (decoded.ok) assert.ok(decoded.value.completions.length <= WIRE.maxCompletions);
   }
-  assert.ok(cases > 90_000, String(cases));
+  assert.ok(cases > 120_000, String(cases));
 });
 
 /** What a link needs of a Noise stream; frames are handed to it by hand. */

@@ -1,0 +1,284 @@
+/**
+ * Credit that can be checked. Counts, per origin and hour, the records with a reward spread that this node verified itself
+ * (`checked`), and those it never saw but at least two distinct auditors it believes signed alike receipts for (`vouched`, by the
+ * second largest weight). A score is checked + at most MAX_MULTIPLE x checked of vouched: whoever this node has never checked
+ * has none, however many keys vouch for it. For this node's own records the roles turn: they count once somebody else's true
+ * receipt came. Nothing self-reported counts: receipts for oneself, or for a device of the same owner, are ignored.
+ * Knows no network and no text.
+ */
+import type { PeerId } from '../types.ts';
+import { Auditors } from './auditors.ts';
+import { NOTE } from './codec/notes.ts';
+import type { Outcome, Receipt } from './codec/notes.ts';
+import { hourOf, HourlyCount } from './hours.ts';
+import type { Window } from './hours.ts';
+import { RecentMap } from './recent.ts';
+
+/** Records vouched for count at most so many times those checked here. */
+export const MAX_MULTIPLE = 4;
+const MAX_VERDICTS = 16_384;
+const MAX_CLAIMS = 8_192;
+const MAX_AUDITORS = 1_024;
+const AUDITORS_OF_RECORD = 16;
+/** Claims one auditor may have open, so that a few flooders do not push out the rest. */
+const CLAIMS_OF_AUDITOR = 256;
+const MAX_REFUSALS = 4_096;
+
+interface Judged {
+  origin: PeerId;
+  right: number;
+  of: number;
+  round: number;
+  at: number;
+}
+interface VerifiedRecord extends Judged {
+  useful: boolean;
+  auditors: Set<PeerId>;
+  credited: boolean;
+}
+interface Claim {
+  origin: PeerId;
+  round: number;
+  at: number;
+  votes: Map<PeerId, { right: number; of: number }>;
+  counted: number;
+}
+interface Counts {
+  checked: HourlyCount;
+  vouched: HourlyCount;
+}
+
+export interface Score {
+  /** What the board sorts by: records. */
+  score: number;
+  checked: number;
+  /** Before the bound by `checked`. */
+  vouched: number;
+}
+
+/** One line under a row of the board. */
+export interface ReceiptRow {
+  /** First 16 bytes of the record's id, hex. */
+  record: string;
+  round: number;
+  at: number;
+  right: number;
+  of: number;
+  /** True when this node verified the record itself. */
+  checkedHere: boolean;
+  auditors: { peer: PeerId; weight: number }[];
+}
+
+export interface ReceiptBookOptions {
+  ownKey: PeerId;
+  /** ms since epoch. */
+  now: () => number;
+  maxPeers: number;
+  /** The owner a device has proven; its own key without. */
+  ownerOf: (peer: PeerId) => PeerId;
+}
+
+export class ReceiptBook {
+  readonly auditors: Auditors;
+  readonly #options: ReceiptBookOptions;
+  readonly #verified = new RecentMap<VerifiedRecord>(MAX_VERDICTS);
+  readonly #claims = new RecentMap<Claim>(MAX_CLAIMS);
+  readonly #openClaims = new RecentMap<number>(MAX_AUDITORS);
+  readonly #counts: RecentMap<Counts>;
+  /** Who refused which record of this node, and why. */
+  readonly #refusals = new RecentMap<Outcome>(MAX_REFUSALS);
+
+  constructor(options: ReceiptBookOptions) {
+    this.#options = options;
+    this.auditors = new Auditors(MAX_AUDITORS, options.now);
+    this.#counts = new RecentMap(options.maxPeers);
+  }
+
+  /** A record this node has verified, or one of its own. `useful`: its rewards differ. */
+  noteVerified(
+    id: string,
+    record: { origin: PeerId; right: number; of: number; round: number; useful: boolean },
+  ): void {
+    const key = shortId(id);
+    if (this.#verified.has(key)) return;
+    const at = this.#options.now();
+    const verified: VerifiedRecord = { ...record, at, auditors: new Set(), credited: false };
+    this.#verified.set(key, verified);
+    if (record.origin !== this.#options.ownKey && record.useful) {
+      this.#countsOf(record.origin).checked.add(1, hourOf(at));
+      verified.credited = true;
+    }
+    const claim = this.#claims.get(key);
+    if (claim === undefined) return;
+    this.#claims.delete(key);
+    this.#release(claim);
+    this.#recount(claim, 0);
+    for (const [auditor, vote] of claim.votes) this.#judge(auditor, { ...vote, origin: claim.origin }, verified);
+  }
+
+  /** Receipts whose signature was checked. */
+  noteReceipts(auditor: PeerId, receipts: readonly Receipt[]): void {
+    if (auditor === this.#options.ownKey) return;
+    for (const receipt of receipts) {
+      if (this.#sameOwner(auditor, receipt.origin)) continue;
+      if (receipt.outcome !== 'adopted') this.#noteRefusal(auditor, receipt);
+      else {
+        const verified = this.#verified.get(receipt.record);
+        if (verified === undefined) this.#claim(auditor, receipt);
+        else this.#judge(auditor, receipt, verified);
+      }
+    }
+  }
+
+  score(origin: PeerId, window: Window): Score {
+    const counts = this.#counts.get(origin);
+    const nowMs = this.#options.now();
+    const checked = counts?.checked.sum(window, nowMs) ?? 0;
+    const vouched = counts?.vouched.sum(window, nowMs) ?? 0;
+    return { score: checked + Math.min(Math.max(0, vouched), MAX_MULTIPLE * checked), checked, vouched };
+  }
+
+  origins(): PeerId[] {
+    return this.#counts.entries().map(([origin]) => origin);
+  }
+
+  /** Newest first. */
+  receiptsOf(origin: PeerId, limit: number): ReceiptRow[] {
+    const rows: ReceiptRow[] = [];
+    for (const [record, { origin: of, ...each }] of this.#verified.entries())
+      if (of === origin) rows.push(this.#row(record, each, true, each.auditors));
+    for (const [record, claim] of this.#claims.entries()) {
+      const [vote] = claim.votes.values();
+      if (claim.origin === origin && vote !== undefined)
+        rows.push(this.#row(record, { ...claim, ...vote }, false, claim.votes.keys()));
+    }
+    return rows.sort((a, b) => b.at - a.at).slice(0, limit);
+  }
+
+  /** Distinct believed auditors per origin, over what is remembered. */
+  auditorCounts(): Map<PeerId, number> {
+    const sets = new Map<PeerId, Set<PeerId>>();
+    const note = (origin: PeerId, auditors: Iterable<PeerId>) => {
+      const set = sets.get(origin) ?? new Set<PeerId>();
+      for (const auditor of auditors) if (this.auditors.weight(auditor) > 0) set.add(auditor);
+      sets.set(origin, set);
+    };
+    for (const { origin, auditors } of this.#verified.values()) note(origin, auditors);
+    for (const { origin, votes } of this.#claims.values()) note(origin, votes.keys());
+    return new Map([...sets].map(([origin, set]) => [origin, set.size]));
+  }
+
+  /** Records of this node that others say they refused, by reason. */
+  refusals(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const outcome of this.#refusals.values()) counts[outcome] = (counts[outcome] ?? 0) + 1;
+    return counts;
+  }
+
+  toJson(): string {
+    const counts = this.#counts
+      .entries()
+      .map(([origin, { checked, vouched }]) => [origin, checked.toJson(), vouched.toJson()]);
+    return JSON.stringify({ version: 1, counts, auditors: this.auditors.toJson() });
+  }
+
+  /** Takes up what `toJson` gave at an earlier start; anything else is ignored, and false. */
+  restore(text: string): boolean {
+    try {
+      const value = JSON.parse(text) as { version?: unknown; counts?: unknown; auditors?: unknown };
+      if (value.version !== 1 || !Array.isArray(value.counts)) return false;
+      for (const row of value.counts as unknown[]) {
+        if (!Array.isArray(row) || typeof row[0] !== 'string' || !/^[0-9a-f]{64}$/.test(row[0])) continue;
+        this.#counts.set(row[0], { checked: HourlyCount.fromJson(row[1]), vouched: HourlyCount.fromJson(row[2]) });
+      }
+      this.auditors.restore(value.auditors);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #judge(auditor: PeerId, claim: { origin: PeerId; right: number; of: number }, verified: VerifiedRecord): void {
+    const { right, of, origin, auditors } = verified;
+    const matches = claim.origin === origin && claim.right === right && claim.of === of;
+    if (matches && (auditors.has(auditor) || auditors.size >= AUDITORS_OF_RECORD)) return; // said before
+    if (matches) auditors.add(auditor);
+    if (this.auditors.note(auditor, matches)) this.#reweigh(auditor);
+    if (!matches || origin !== this.#options.ownKey || verified.credited || !verified.useful) return;
+    if (this.auditors.weight(auditor) === 0) return;
+    verified.credited = true;
+    this.#countsOf(origin).checked.add(1, hourOf(this.#options.now()));
+  }
+
+  #claim(auditor: PeerId, receipt: Receipt): void {
+    const { origin, record, right, of, round } = receipt;
+    // Who has nothing checked here has no score that a claim could add to; and this node knows its own records.
+    if (origin === this.#options.ownKey || this.score(origin, 'week').checked === 0) return;
+    if (right === 0 || right === of) return; // honest nodes adopt only what has a spread
+    const open = this.#openClaims.get(auditor) ?? 0;
+    if (open >= CLAIMS_OF_AUDITOR) return;
+    const known = this.#claims.get(record);
+    if (known !== undefined && (known.votes.has(auditor) || known.votes.size >= AUDITORS_OF_RECORD)) return;
+    const claim = known ?? { origin, round, at: this.#options.now(), votes: new Map(), counted: 0 };
+    if (claim.origin !== origin) return;
+    claim.votes.set(auditor, { right, of });
+    this.#openClaims.set(auditor, open + 1);
+    const forgotten = this.#claims.set(record, claim);
+    if (forgotten !== undefined) this.#release(forgotten);
+    this.#recount(claim, creditOf(claim, this.auditors));
+  }
+
+  /** A forgotten claim's credit stays where it was counted; only the room it took with its auditors is free again. */
+  #release(claim: Claim): void {
+    for (const auditor of claim.votes.keys())
+      this.#openClaims.set(auditor, Math.max(0, (this.#openClaims.get(auditor) ?? 1) - 1));
+  }
+
+  #reweigh(auditor: PeerId): void {
+    for (const claim of this.#claims.values())
+      if (claim.votes.has(auditor)) this.#recount(claim, creditOf(claim, this.auditors));
+  }
+
+  #recount(claim: Claim, credit: number): void {
+    if (credit === claim.counted) return;
+    this.#countsOf(claim.origin).vouched.add(credit - claim.counted, hourOf(claim.at));
+    claim.counted = credit;
+  }
+
+  #noteRefusal(auditor: PeerId, { origin, record, outcome }: Receipt): void {
+    if (origin !== this.#options.ownKey || !this.#verified.has(record)) return;
+    this.#refusals.set(`${record}/${auditor}`, outcome);
+  }
+
+  #sameOwner(auditor: PeerId, origin: PeerId): boolean {
+    return auditor === origin || this.#options.ownerOf(auditor) === this.#options.ownerOf(origin);
+  }
+
+  #countsOf(origin: PeerId): Counts {
+    const counts = this.#counts.get(origin) ?? { checked: new HourlyCount(), vouched: new HourlyCount() };
+    this.#counts.set(origin, counts);
+    return counts;
+  }
+
+  #row(record: string, judged: Omit<Judged, 'origin'>, checkedHere: boolean, auditors: Iterable<PeerId>): ReceiptRow {
+    const { right, of, round, at } = judged;
+    const signers = [...auditors].map((peer) => ({ peer, weight: this.auditors.weight(peer) }));
+    return { record, round, at, right, of, checkedHere, auditors: signers };
+  }
+}
+
+export function shortId(id: string): string {
+  return id.slice(0, NOTE.idBytes * 2);
+}
+
+/** The second largest weight among auditors that say the same: one alone, however believed, is not enough. */
+function creditOf({ votes }: Claim, auditors: Auditors): number {
+  const byVerdict = new Map<string, number[]>();
+  for (const [auditor, { right, of }] of votes) {
+    const key = `${String(right)}/${String(of)}`;
+    byVerdict.set(key, [...(byVerdict.get(key) ?? []), auditors.weight(auditor)]);
+  }
+  let best = 0;
+  for (const weights of byVerdict.values()) best = Math.max(best, weights.sort((a, b) => b - a)[1] ?? 0);
+  return best;
+}
