@@ -4,13 +4,9 @@
  */
 import type { JsonObject, Verdict } from '../types.ts';
 import { defaultsOf, parseConfig, type ConfigFields, type ConfigOf, type ConfigRule } from './config-fields.ts';
+import { containmentCredit, type CreditRule } from './credit/credit-rules.ts';
 import { PythonRandom } from './python-random.ts';
 import type { TaskGenerator, TaskLevel, TaskProblem } from './task.ts';
-
-/** The reference itself has no instance here (it divides by zero) or needs unbounded work: `instantiate` turns this into a reason. */
-export class UndefinedInstanceError extends Error {
-  readonly code = 'TASK_UNDEFINED_INSTANCE';
-}
 
 export interface DrawnProblem {
   question: string;
@@ -31,6 +27,8 @@ export interface GeneratorSpec<F extends ConfigFields> {
   levels: readonly TaskLevel[];
   draw(random: PythonRandom, config: ConfigOf<F>): DrawnProblem;
   verify(answer: string, problem: TaskProblem): Verdict;
+  /** The reference's own credit; its default rule unless given. */
+  partialCredit?: CreditRule;
 }
 
 export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpec<F>): TaskGenerator {
@@ -53,5 +51,6 @@ export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpe
       };
     },
     verify: (answer, problem) => spec.verify(answer, problem),
+    partialCredit: spec.partialCredit ?? containmentCredit,
   };
 }

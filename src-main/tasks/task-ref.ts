@@ -5,7 +5,7 @@
  * reference is canonical (only non-default config fields, plain seed), so equal tasks have equal `taskRefKey`s.
  */
 import type { JsonObject, JsonValue, TaskRef } from '../types.ts';
-import { UndefinedInstanceError } from './define-generator.ts';
+import { UndefinedInstanceError } from './undefined-instance.ts';
 import { getGenerator } from './registry.ts';
 import type { TaskInstance } from './task.ts';
 

@@ -40,10 +40,12 @@ export interface TaskGenerator {
   /** Checks an untrusted config (unknown keys, types, ranges); returns it completed with defaults, or why not. */
   parseConfig(config: JsonObject): { ok: true; config: JsonObject } | { ok: false; reason: string };
   /**
-   * `config` must come from `parseConfig`. Throws UndefinedInstanceError (define-generator.ts) where the reference has no
+   * `config` must come from `parseConfig`. Throws UndefinedInstanceError (undefined-instance.ts) where the reference has no
    * instance; `instantiate` (task-ref.ts) turns that into a reason.
    */
   generate(config: JsonObject, seed: bigint, index: number): TaskProblem;
   /** Strict score of an already extracted answer (1 right, 0 wrong). */
   verify(answer: string, problem: TaskProblem): Verdict;
+  /** What the reference library's scorer gives for it, 0 to 1: an option for experiments. `config` as for `generate`. */
+  partialCredit(answer: string, problem: TaskProblem, config: JsonObject): number;
 }

@@ -11,16 +11,26 @@ import { instantiate } from './task-ref.ts';
 export interface VerifyOptions {
   /** Takes a completion without answer tag as the answer itself. */
   bareAnswer?: boolean;
+  /** Default 'strict': 1 or 0. 'partial' is the reference library's credit, see `credit/`. */
+  scoring?: 'strict' | 'partial';
 }
 
 export type VerifiedGroup =
   { ok: true; ref: TaskRef; instance: TaskInstance; verdicts: Verdict[] } | { ok: false; reason: string };
 
+function creditVerdict(reward: number): Verdict {
+  return { reward, reason: reward === 1 ? 'correct' : reward === 0 ? 'wrong answer' : 'partly right' };
+}
+
 /** Scores one completion of an instance that `instantiate` made. */
 export function verifyCompletion(instance: TaskInstance, completion: string, options: VerifyOptions = {}): Verdict {
   const extracted = extractAnswer(completion, options);
   if (!extracted.ok) return { reward: 0, reason: extracted.reason };
-  return getGenerator(instance.ref.generator)!.verify(extracted.answer, instance);
+  const generator = getGenerator(instance.ref.generator)!;
+  if (options.scoring !== 'partial') return generator.verify(extracted.answer, instance);
+  const parsed = generator.parseConfig(instance.ref.config);
+  if (!parsed.ok) return { reward: 0, reason: parsed.reason };
+  return creditVerdict(generator.partialCredit(extracted.answer, instance, parsed.config));
 }
 
 /** Regenerates the task of an untrusted reference and scores every completion of it. Never throws on decoded input. */

@@ -4,7 +4,7 @@
  * Knows nothing of questions. Colour 0 is the ground, 1 to 9 are colours. A rule gives null where its draw came out unusable;
  * the caller then draws again.
  */
-import { UndefinedInstanceError } from '../define-generator.ts';
+import { UndefinedInstanceError } from '../undefined-instance.ts';
 import type { PythonRandom } from '../python-random.ts';
 
 export type Row = number[];

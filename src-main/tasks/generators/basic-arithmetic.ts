@@ -8,7 +8,8 @@
  */
 import { matchInteger } from '../answer-match.ts';
 import { ordered, type ConfigOf } from '../config-fields.ts';
-import { defineGenerator, UndefinedInstanceError } from '../define-generator.ts';
+import { defineGenerator } from '../define-generator.ts';
+import { UndefinedInstanceError } from '../undefined-instance.ts';
 import { DivisionByZeroError, evaluateFloor } from '../floor-arithmetic.ts';
 import type { PythonRandom } from '../python-random.ts';
 import { gcdBig } from './divisors.ts';

@@ -1,6 +1,7 @@
 /** Distance to the nearest zero of each cell of a bit matrix. Reference: reasoning-gym `binary_matrix` (Apache-2.0). */
 import { judgeAnswer } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { matrixCredit } from '../credit/list-credit.ts';
 import { defineGenerator } from '../define-generator.ts';
 import type { PythonRandom } from '../python-random.ts';
 
@@ -89,4 +90,5 @@ export const binaryMatrix = defineGenerator({
       if (!rows.flat().every((cell) => /^[0-9]+$/.test(cell))) return 'rows of numbers';
       return rows.map((row) => row.join(' ')).join('\n') === problem.answer;
     }),
+  partialCredit: matrixCredit,
 });

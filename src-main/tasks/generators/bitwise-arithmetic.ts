@@ -1,5 +1,6 @@
 /** Hexadecimal arithmetic with shifts on signed integers of any size. Reference: reasoning-gym `bitwise_arithmetic` (Apache-2.0). */
 import { judgeAnswer } from '../answer-match.ts';
+import { prefixedIntegerCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import type { PythonRandom } from '../python-random.ts';
 
@@ -71,4 +72,5 @@ export const bitwiseArithmetic = defineGenerator({
       const value = prefixedInteger(trimmed);
       return value === null ? 'an integer' : hexText(value) === problem.answer;
     }),
+  partialCredit: prefixedIntegerCredit,
 });

@@ -4,6 +4,7 @@
  */
 import { judgeAnswer, matchInteger, matchText } from '../answer-match.ts';
 import type { ConfigOf } from '../config-fields.ts';
+import { calendarCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import type { PythonRandom } from '../python-random.ts';
 import type { JsonObject } from '../../types.ts';
@@ -322,4 +323,5 @@ export const calendarArithmetic = defineGenerator({
       return said === 'yes' || said === 'no' ? said === problem.answer.toLowerCase() : 'Yes or No';
     });
   },
+  partialCredit: calendarCredit,
 });

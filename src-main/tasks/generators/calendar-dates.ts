@@ -2,7 +2,7 @@
  * Dates of the proleptic Gregorian calendar as day numbers, within the years 1 to 9999 as in Python's `datetime.date`.
  * Knows no time zones and no clock. Day 0 is 1 January of year 1, a Monday.
  */
-import { UndefinedInstanceError } from '../define-generator.ts';
+import { UndefinedInstanceError } from '../undefined-instance.ts';
 
 export const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] as const;
 

@@ -1,6 +1,7 @@
 /** Sums and differences of a few integers. Reference: reasoning-gym `chain_sum` (Apache-2.0). */
 import { matchDecimal } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { decimalCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { drawTerms } from './integer-terms.ts';
 
@@ -43,4 +44,5 @@ export const chainSum = defineGenerator({
     };
   },
   verify: (answer, problem) => matchDecimal(answer, problem.answer),
+  partialCredit: decimalCredit,
 });

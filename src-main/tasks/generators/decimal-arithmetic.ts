@@ -18,7 +18,9 @@ import {
   subtractDecimals,
   type Decimal,
 } from '../decimal.ts';
-import { defineGenerator, UndefinedInstanceError } from '../define-generator.ts';
+import { toleranceCredit } from '../credit/tolerance-credit.ts';
+import { defineGenerator } from '../define-generator.ts';
+import { UndefinedInstanceError } from '../undefined-instance.ts';
 import type { PythonRandom } from '../python-random.ts';
 import { fixedText, floatText } from '../python-text.ts';
 
@@ -159,4 +161,5 @@ export const decimalArithmetic = defineGenerator({
       return value === null ? 'a number' : isWithin(value, problem.terseAnswer, range[1]);
     });
   },
+  partialCredit: toleranceCredit,
 });

@@ -1,6 +1,7 @@
 /** Sums and differences of decimals. Reference: reasoning-gym `decimal_chain_sum` (Apache-2.0). Exact: coefficients are bigints. */
 import { matchDecimal } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { equalDecimalCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { decimalText, fixedText } from '../python-text.ts';
 import { drawTerms } from './integer-terms.ts';
@@ -67,4 +68,5 @@ export const decimalChainSum = defineGenerator({
     };
   },
   verify: (answer, problem) => matchDecimal(answer, problem.terseAnswer),
+  partialCredit: equalDecimalCredit,
 });

@@ -1,6 +1,7 @@
 /** Reducing a fraction. Reference: reasoning-gym `fraction_simplification` (Apache-2.0). */
 import { integerText, judgeAnswer } from '../answer-match.ts';
 import { ordered, type ConfigOf } from '../config-fields.ts';
+import { fractionCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import type { PythonRandom } from '../python-random.ts';
 import { gcd } from './divisors.ts';
@@ -87,4 +88,5 @@ export const fractionSimplification = defineGenerator({
       const value = fractionText(trimmed);
       return value === null ? 'a fraction' : value === problem.terseAnswer;
     }),
+  partialCredit: fractionCredit,
 });

@@ -4,6 +4,7 @@
  */
 import { judgeAnswer } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { sortingCredit } from '../credit/list-credit.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { floatText, numpyRound } from '../python-text.ts';
 
@@ -88,4 +89,5 @@ export const numberSorting = defineGenerator({
       return numbers.length === expected.length && numbers.every((number, i) => number === expected[i]);
     });
   },
+  partialCredit: sortingCredit,
 });

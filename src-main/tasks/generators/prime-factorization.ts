@@ -1,6 +1,7 @@
 /** Prime factors of an integer. Reference: reasoning-gym `prime_factorization` (Apache-2.0). */
 import { integerText, judgeAnswer } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { factorsCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { primeFactors } from './divisors.ts';
 
@@ -43,4 +44,5 @@ export const primeFactorization = defineGenerator({
       const value = factorsText(trimmed);
       return value === null ? 'a product of integers' : value === problem.terseAnswer;
     }),
+  partialCredit: factorsCredit,
 });

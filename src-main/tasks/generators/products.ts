@@ -1,6 +1,7 @@
 /** Products of a few integers. Reference: reasoning-gym `products` (Apache-2.0). */
 import { matchDecimal } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { decimalCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { drawTerms } from './integer-terms.ts';
 
@@ -36,4 +37,5 @@ export const products = defineGenerator({
     };
   },
   verify: (answer, problem) => matchDecimal(answer, problem.answer),
+  partialCredit: decimalCredit,
 });

@@ -8,7 +8,9 @@
  */
 import { judgeAnswer } from '../answer-match.ts';
 import { ordered, type ConfigOf } from '../config-fields.ts';
-import { defineGenerator, UndefinedInstanceError } from '../define-generator.ts';
+import { conclusionCredit } from '../credit/logic-credit.ts';
+import { defineGenerator } from '../define-generator.ts';
+import { UndefinedInstanceError } from '../undefined-instance.ts';
 import { entailment, formulaSize, formulaText, isTautology, parseFormula, type Formula } from '../logic.ts';
 import type { PythonRandom } from '../python-random.ts';
 import type { TaskProblem } from '../task.ts';
@@ -149,4 +151,5 @@ export const propositionalLogic = defineGenerator({
     judgeAnswer(answer, (problem.metadata.premises as string[]).join(' '), (trimmed) =>
       judgeConclusion(trimmed, problem),
     ),
+  partialCredit: conclusionCredit,
 });

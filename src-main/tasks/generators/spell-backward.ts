@@ -4,6 +4,7 @@
  */
 import { judgeAnswer } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
+import { lettersCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
 import { WORDS } from '../words.ts';
 
@@ -40,4 +41,5 @@ export const spellBackward = defineGenerator({
   },
   verify: (answer, problem) =>
     judgeAnswer(answer, problem.answer, (trimmed) => trimmed.toLowerCase() === problem.answer),
+  partialCredit: lettersCredit,
 });
