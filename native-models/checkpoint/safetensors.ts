@@ -49,6 +49,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
   read(name: string): Promise<StoredTensor>;
   /** Values of an F32, F16 or BF16 tensor, row-major. */
   readFloats(name: string, options?: ReadFloatsOptions): Promise<Float32Array>;
+  /** The same into memory of the caller's, in steps: no second copy of a large tensor is ever held. */
+  readFloatsInto(name: string, target: Float32Array, options?: ReadFloatsOptions): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -89,6 +91,23 @@ function fileReader(handle: FileHandle, header: SafetensorsHeader, file: string)
     file,
     read,
     readFloats: async (name, options) => toFloats(await read(name), name, file, options),
+    readFloatsInto: async (name, target, options) => {
+      const entry = findEntry(header, name, file);
+      const width = elementBytes[entry.dtype];
+      if (entry.byteLength !== target.length * width)
+        throw new SafetensorsError(
+          'sizeMismatch',
+          file,
+          name,
+          `${entry.byteLength / width} elements, ${target.length} wanted`,
+        );
+      const step = (4 * chunkBytes) / width;
+      for (let start = 0; start < target.length; start += step) {
+        const part = { ...entry, byteLength: Math.min(step, target.length - start) * width };
+        const bytes = await readExactly(handle, entry.byteOffset + start * width, part.byteLength, file, name);
+        target.set(toFloats(typed(part, bytes), name, file, options, start), start);
+      }
+    },
     close: () => (closing ??= handle.close()),
   };
 }
@@ -239,6 +258,7 @@ function toFloats(
   name: string,
   file: string,
   { requireFinite = false }: ReadFloatsOptions = {},
+  start = 0,
 ): Float32Array {
   let floats: Float32Array;
   if (data instanceof Float32Array) floats = data;
@@ -246,7 +266,7 @@ function toFloats(
   else throw new SafetensorsError('unsupportedDtype', file, name, `${dtype} holds no floats`);
   if (requireFinite) {
     const index = floats.findIndex((value) => !Number.isFinite(value));
-    if (index >= 0) throw new SafetensorsError('notFinite', file, name, `Element ${index} is ${floats[index]}`);
+    if (index >= 0) throw new SafetensorsError('notFinite', file, name, `Element ${start + index} is ${floats[index]}`);
   }
   return floats;
 }

@@ -6,7 +6,7 @@ import type { GraphBuilder } from './builder.ts';
 import { gradientTable } from './gradients.ts';
 import type { Node, Value } from './ops.ts';
 
-type AnyGradient = (b: GraphBuilder, node: Node, dy: Value) => (Value | null)[];
+type AnyGradient = (b: GraphBuilder, node: Node, dy: Value, needs: (input: Value) => boolean) => (Value | null)[];
 
 /**
  * Gradients of a scalar with respect to each of `parameters`, in their order.
@@ -22,7 +22,7 @@ export function backward(b: GraphBuilder, loss: Value, parameters: readonly Valu
     if (outputGrads.slice(1).some((grad) => grad !== null))
       throw new Error(`backward: only the first output of ${node.op} has a gradient`);
     if (!dy || !node.outputs.some((output) => needed.has(output))) continue;
-    const inputGrads = (gradientTable[node.op] as AnyGradient)(b, node, dy);
+    const inputGrads = (gradientTable[node.op] as AnyGradient)(b, node, dy, (input) => needed.has(input));
     node.inputs.forEach((value, i) => {
       const grad = inputGrads[i];
       if (!grad || !needed.has(value)) return;

@@ -15,6 +15,9 @@ export interface NamedOutput {
   value: Value;
 }
 
+/** Tokens of the vocabulary whose logits are held at a time. */
+const VOCABULARY_STRETCH = 8192;
+
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
@@ -82,6 +85,14 @@ export class GraphBuilder {
   transpose = (x: Value, perm: readonly number[]): Value => this.one('transpose', { perm }, [x]);
   expandLike = (x: Value, target: Value): Value => this.one('expandLike', {}, [x, target]);
   gather = (table: Value, ids: Value): Value => this.one('gather', {}, [table, ids]);
+  scatterRows = (rows: Value, ids: Value, depth: number): Value => this.one('scatterRows', { depth }, [rows, ids]);
+  /** `outside`: whether `ids` may hold the number of rows, which gives zeros. */
+  take(x: Value, ids: Value, inverse: Value, { outside }: { outside: 'zero' | 'never' }): Value {
+    return this.one('take', { idsInside: outside === 'never', inverseInside: outside === 'zero' }, [x, ids, inverse]);
+  }
+  headLogprobs(hidden: Value, ids: Value, weight: Value, stretch = VOCABULARY_STRETCH): Value {
+    return this.one('headLogprobs', { stretch }, [hidden, ids, weight]);
+  }
   oneHot = (ids: Value, depth: number): Value => this.one('oneHot', { depth }, [ids]);
   selectLast = (x: Value, ids: Value): Value => this.one('selectLast', {}, [x, ids]);
   softmax = (x: Value): Value => this.one('softmax', {}, [x]);

@@ -7,8 +7,16 @@ import type { GraphBuilder } from './builder.ts';
 import type { NodeOf, OpName, Value } from './ops.ts';
 import { broadcastAxes, sameShape, swapLastTwo } from './shape.ts';
 
-/** `dy` is the gradient of the first output; backward.ts refuses one for any other. */
-type Gradient<K extends OpName> = (b: GraphBuilder, node: NodeOf<K>, dy: Value) => (Value | null)[];
+/**
+ * `dy` is the gradient of the first output; backward.ts refuses one for any other. `needs` says whether an input's gradient is
+ * of use: most rules need not ask, since nodes that nobody needs are left out when the graph is lowered.
+ */
+type Gradient<K extends OpName> = (
+  b: GraphBuilder,
+  node: NodeOf<K>,
+  dy: Value,
+  needs: (input: Value) => boolean,
+) => (Value | null)[];
 
 /** Sums a gradient over the axes along which `x` was repeated. */
 function unbroadcast(b: GraphBuilder, grad: Value, x: Value): Value {
@@ -97,6 +105,9 @@ function none(op: string): () => never {
   };
 }
 
+/** Up to here a table's gradient is a product with one-hot rows; beyond, that would be most of a step's work. */
+const ONE_HOT_DEPTH = 4096;
+
 /** A missing row is a compile error. */
 export const gradientTable: { [K in OpName]: Gradient<K> } = {
   add: pair((_b, _x, _y, dy) => [dy, dy]),
@@ -139,10 +150,32 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
   gather: (b, node, dy) => {
     const [table, ids] = [node.inputs[0]!, node.inputs[1]!];
     const [depth, width] = [table.shape[0] as number, table.shape[1]!];
+    if (depth > ONE_HOT_DEPTH)
+      return [b.scatterRows(b.reshape(dy, ['rows', width]), b.reshape(ids, ['rows']), depth), null];
     // One-hot product instead of scatter-add: deterministic, and it stays on the GPU. [V,rows] x [rows,D]
     const hot = b.reshape(b.oneHot(ids, depth), ['rows', depth]);
     return [b.matmul(hot, b.reshape(dy, ['rows', width]), { transA: true }), null];
   },
+  scatterRows: none('scatterRows'),
+  take: (b, node, dy) => {
+    const [, ids, inverse] = node.inputs as [Value, Value, Value];
+    const { idsInside, inverseInside } = node.attrs;
+    const back = b.apply('take', { idsInside: inverseInside, inverseInside: idsInside }, [dy, inverse, ids]);
+    return [back.outputs[0]!, null, null];
+  },
+  headLogprobs: (b, node, dy, needs) => {
+    const [hidden, ids, weight] = node.inputs as [Value, Value, Value];
+    const attrs = { stretch: node.attrs.stretch, forWeight: needs(weight) };
+    const [toHidden, toWeight] = b.apply('headLogprobsGradient', attrs, [
+      hidden,
+      ids,
+      weight,
+      node.outputs[1]!,
+      dy,
+    ]).outputs;
+    return [toHidden!, null, attrs.forWeight ? toWeight! : null];
+  },
+  headLogprobsGradient: none('headLogprobsGradient'),
   oneHot: () => [null],
   selectLast: (b, node, dy) => {
     const [x, ids] = [node.inputs[0]!, node.inputs[1]!];

@@ -70,6 +70,74 @@ function oneHot(e: Emitter, ids: string, depth: number, output?: string): string
   return e.emit('Cast', [e.emit('Equal', [column, e.iota(depth)])], toFloat, '', output);
 }
 
+/** weight [V,D] a stretch of rows at a time: [start, end, its name]. */
+function* stretches(e: Emitter, weight: string, depth: number, stretch: number): Iterable<string> {
+  for (let start = 0; start < depth; start += stretch)
+    yield e.emit('Slice', [weight, e.int64(start), e.int64(Math.min(depth, start + stretch)), e.int64(0)]);
+}
+
+/** Builds the head from MatMul with the stretch's rows as columns, in whatever form the provider has. */
+type TimesTransposed = (e: Emitter, a: string, b: string) => string;
+
+const fusedTimesTransposed: TimesTransposed = (e, a, b) =>
+  e.emit('FusedMatMul', [a, b], { transB: { int: 1 } }, MICROSOFT);
+const gemmTimesTransposed: TimesTransposed = (e, a, b) => e.emit('Gemm', [a, b], { transB: { int: 1 } });
+
+function lowerHeadLogprobs(times: TimesTransposed): Lower<'headLogprobs'> {
+  return (e, node, { inputs, outputs }) => {
+    const [hidden, ids, weight] = inputs as [string, string, string];
+    const depth = node.inputs[2]!.shape[0] as number;
+    const [keep, axis] = [{ keepdims: { int: 1 } }, e.int64(1)];
+    const sums = [...stretches(e, weight, depth, node.attrs.stretch)].map((rows) => {
+      const logits = times(e, hidden, rows);
+      const most = e.emit('ReduceMax', [logits, axis], keep);
+      const total = e.emit('ReduceSum', [e.emit('Exp', [e.emit('Sub', [logits, most])]), axis], keep);
+      return e.emit('Add', [e.emit('Log', [total]), most]); // [M,1]
+    });
+    const parts = e.emit('Concat', sums, lastAxis);
+    const most = e.emit('ReduceMax', [parts, axis], keep);
+    const total = e.emit('ReduceSum', [e.emit('Exp', [e.emit('Sub', [parts, most])]), axis], keep);
+    const sum = e.emit('Squeeze', [e.emit('Add', [e.emit('Log', [total]), most]), axis], {}, '', outputs[1]);
+    const own = e.emit('Mul', [hidden, e.emit('Gather', [weight, ids], { axis: { int: 0 } })]);
+    const logit = e.emit('ReduceSum', [own, axis], { keepdims: { int: 0 } });
+    e.emit('Sub', [logit, sum], {}, '', outputs[0]);
+  };
+}
+
+function lowerHeadGradient(times: TimesTransposed): Lower<'headLogprobsGradient'> {
+  return (e, node, { inputs, outputs }) => {
+    const [hidden, ids, weight, sum, dy] = inputs as [string, string, string, string, string];
+    const depth = node.inputs[2]!.shape[0] as number;
+    const column = (name: string): string => e.emit('Unsqueeze', [name, e.int64(1)]);
+    const [sumColumn, dyColumn] = [column(sum), column(dy)];
+    const weighed = node.attrs.forWeight ? e.emit('Mul', [hidden, dyColumn]) : '';
+    const expected: string[] = [];
+    const toRows: string[] = [];
+    for (const rows of stretches(e, weight, depth, node.attrs.stretch)) {
+      const share = e.emit('Exp', [e.emit('Sub', [times(e, hidden, rows), sumColumn])]); // [M,stretch]
+      expected.push(e.emit('MatMul', [share, rows]));
+      if (node.attrs.forWeight)
+        toRows.push(
+          e.emit('Neg', [e.emit('MatMul', [e.emit('Transpose', [share], { perm: { ints: [1, 0] } }), weighed])]),
+        );
+    }
+    const mean = expected.reduce((total, part) => e.emit('Add', [total, part]));
+    const own = e.emit('Gather', [weight, ids], { axis: { int: 0 } });
+    e.emit('Mul', [e.emit('Sub', [own, mean]), dyColumn], {}, '', outputs[0]);
+    if (!node.attrs.forWeight) {
+      e.emit('Identity', [e.float(0)], {}, '', outputs[1]);
+      return;
+    }
+    scatterAdd(e, e.emit('Concat', toRows, { axis: { int: 0 } }), ids, weighed, outputs[1]!);
+  };
+}
+
+/** Adds `rows` to the rows of `onto` that `ids` names. One thread adds them in their order, so the sum is the same every time. */
+function scatterAdd(e: Emitter, onto: string, ids: string, rows: string, output: string): void {
+  const places = e.emit('Expand', [e.emit('Unsqueeze', [ids, e.int64(1)]), e.emit('Shape', [rows])]);
+  e.emit('ScatterElements', [onto, places, rows], { axis: { int: 0 }, reduction: { string: 'add' } }, '', output);
+}
+
 const common: LoweringTable = {
   add: simple('Add'),
   sub: simple('Sub'),
@@ -120,6 +188,23 @@ const common: LoweringTable = {
   gather: (e, _node, { inputs, outputs }) => {
     e.emit('Gather', inputs, { axis: { int: 0 } }, '', outputs[0]);
   },
+  scatterRows: (e, node, { inputs, outputs }) => {
+    const shape = e.emit('Concat', [e.int64(node.attrs.depth), e.emit('Shape', [inputs[0]!], { start: { int: 1 } })], {
+      axis: { int: 0 },
+    });
+    scatterAdd(e, e.emit('Expand', [e.float(0), shape]), inputs[1]!, inputs[0]!, outputs[0]!);
+  },
+  take: (e, node, { inputs, outputs }) => {
+    const [x, ids] = inputs as [string, string];
+    const lead = node.inputs[2]!.shape.length;
+    const tail = node.inputs[0]!.shape.slice(lead) as number[];
+    const flat = lead === 1 ? x : e.emit('Reshape', [x, e.int64(-1, ...tail)]);
+    const zero = (): string => e.emit('Expand', [e.float(0), e.int64(1, ...tail)]);
+    const rows = node.attrs.idsInside ? flat : e.emit('Concat', [flat, zero()], { axis: { int: 0 } });
+    e.emit('Gather', [rows, ids], { axis: { int: 0 } }, '', outputs[0]);
+  },
+  headLogprobs: lowerHeadLogprobs(fusedTimesTransposed),
+  headLogprobsGradient: lowerHeadGradient(fusedTimesTransposed),
   oneHot: (e, node, { inputs, outputs }) => {
     oneHot(e, inputs[0]!, node.attrs.depth, outputs[0]);
   },
@@ -191,6 +276,13 @@ const webgpuRows: Partial<LoweringTable> = {
     const rms = e.emit('Sqrt', [e.emit('Add', [mean, e.float(node.attrs.epsilon)])]);
     const inverse = e.emit('Div', [e.float(1), rms], {}, '', outputs[1]);
     e.emit('Mul', [e.emit('Mul', [x, inverse]), weight], {}, '', outputs[0]);
+  },
+  headLogprobs: lowerHeadLogprobs(gemmTimesTransposed),
+  headLogprobsGradient: lowerHeadGradient(gemmTimesTransposed),
+  // ScatterElements falls back to the CPU there: a product with one-hot rows.
+  scatterRows: (e, node, { inputs, outputs }) => {
+    const hot = oneHot(e, inputs[1]!, node.attrs.depth);
+    e.emit('MatMul', [e.emit('Transpose', [hot], { perm: { ints: [1, 0] } }), inputs[0]!], {}, '', outputs[0]);
   },
   // GatherElements falls back to the CPU there.
   selectLast: (e, node, { inputs, outputs }) => {

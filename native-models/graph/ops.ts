@@ -35,6 +35,21 @@ export interface OpAttrs {
   expandLike: NoAttrs;
   /** table [V,D], ids int32 [..] -> [..,D] */
   gather: NoAttrs;
+  /** rows [R,D], ids int32 [R] -> [depth,D]: each row added at its id's place, zeros elsewhere. No gradient. */
+  scatterRows: { depth: number };
+  /**
+   * x [rows..,..], ids int32 [ids..], inverse int32 [rows..] -> [ids..,..]: rows of x by their number, counted through all its
+   * leading axes; the count of rows gives zeros. `inverse` says where each row went, the count of ids for nowhere: no row may go
+   * to two places. `idsInside`, `inverseInside`: no number is out of range.
+   */
+  take: { idsInside: boolean; inverseInside: boolean };
+  /**
+   * hidden [M,D], ids int32 [M], weight [V,D] -> log softmax(hidden weight^T)[ids] [M], log-sum-exp of the logits [M].
+   * `stretch` tokens of the vocabulary at a time: no [M,V] is ever held.
+   */
+  headLogprobs: { stretch: number };
+  /** hidden, ids, weight, log-sum-exp [M], dy [M] -> gradient of hidden [M,D], of weight [V,D] (a scalar 0 unless `forWeight`). */
+  headLogprobsGradient: { stretch: number; forWeight: boolean };
   /** ids int32 [..] -> float32 [..,depth] */
   oneHot: { depth: number };
   /** x [..,V], ids int32 [..] -> [..]: one value of the last axis. */
@@ -171,6 +186,15 @@ function attentionShape(inputs: readonly Value[], attrs: OpAttrs['cachedAttentio
   ];
 }
 
+function headShapes(op: 'headLogprobs' | 'headLogprobsGradient', inputs: readonly Value[]): Shape {
+  const hidden = input(op, inputs, 0, 'float32').shape;
+  const ids = input(op, inputs, 1, 'int32').shape;
+  const weight = input(op, inputs, 2, 'float32').shape;
+  if (hidden.length !== 2 || ids[0] !== hidden[0] || weight.length !== 2 || weight[1] !== hidden[1])
+    throw new ShapeError(op, 'needs hidden [M,D], ids [M], weight [V,D]', [hidden, ids, weight]);
+  return ids;
+}
+
 /** Shape rule per operator. A missing row is a compile error. */
 export const inferTable: { [K in OpName]: Infer<K> } = {
   add: binary('add'),
@@ -216,6 +240,34 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
     const ids = input('gather', inputs, 1, 'int32').shape;
     if (table.length !== 2) throw new ShapeError('gather', 'table must be [V,D]', [table, ids]);
     return [{ dtype: 'float32', shape: [...ids, table[1]!] }];
+  },
+  scatterRows: (inputs, { depth }) => {
+    const rows = input('scatterRows', inputs, 0, 'float32').shape;
+    input('scatterRows', inputs, 1, 'int32');
+    return [{ dtype: 'float32', shape: [depth, rows[1]!] }];
+  },
+  take: (inputs) => {
+    const x = input('take', inputs, 0, 'float32').shape;
+    const ids = input('take', inputs, 1, 'int32').shape;
+    const inverse = input('take', inputs, 2, 'int32').shape;
+    if (inverse.length === 0 || inverse.some((dim, i) => dim !== x[i]))
+      throw new ShapeError('take', "inverse must be as x's leading axes", [x, inverse]);
+    return [{ dtype: 'float32', shape: [...ids, ...x.slice(inverse.length)] }];
+  },
+  headLogprobs: (inputs) => {
+    const ids = headShapes('headLogprobs', inputs);
+    return [
+      { dtype: 'float32', shape: ids },
+      { dtype: 'float32', shape: ids },
+    ];
+  },
+  headLogprobsGradient: (inputs, { forWeight }) => {
+    headShapes('headLogprobsGradient', inputs);
+    const [hidden, , weight] = inputs as [Value, Value, Value];
+    return [
+      { dtype: 'float32', shape: hidden.shape },
+      { dtype: 'float32', shape: forWeight ? weight.shape : [] },
+    ];
   },
   oneHot: (inputs, { depth }) => [{ dtype: 'float32', shape: [...input('oneHot', inputs, 0, 'int32').shape, depth] }],
   selectLast: (inputs) => {

@@ -3,14 +3,24 @@
  *   score:    tokens, targets -> log-prob of each target
  *   gradient: the same plus an objective's inputs -> loss, metrics, one gradient per weight
  *   decode:   tokens and the key/value cache -> logits of the last token, new cache (prefill is decode with S > 1)
+ * With an adapter its matrices are inputs too, and the gradient is theirs alone: the base is frozen.
  * Knows nothing of rewards: the objective is a function handed in.
  */
 import { backward } from '../graph/backward.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/ops.ts';
-import { causalAttention, decoder, head, type Weights } from '../nn/llama.ts';
-import { parameterSlots } from './parameters.ts';
+import { causalAttention, decoder, head, headWeight, type Attend, type DecoderWeights } from '../nn/decoder.ts';
+import { adapterSlots, type AdapterConfig } from './adapter.ts';
+import { linearPath, linearSize } from './linears.ts';
+import { parameterSlots, type ParameterSlot } from './parameters.ts';
 import type { PolicyConfig } from './policy-config.ts';
+
+/** From this vocabulary on the head is most of the work and of the memory, so graphs are laid out compactly. */
+const COMPACT_VOCABULARY = 4096;
+
+export function isCompact(config: PolicyConfig): boolean {
+  return config.vocabularySize >= COMPACT_VOCABULARY;
+}
 
 /** What a token loss may use; all but `logprobs` are inputs of the graph. */
 export interface TokenLossInputs {
@@ -34,44 +44,101 @@ export interface TokenLoss {
 }
 export type TokenLossFunction = (b: GraphBuilder, inputs: TokenLossInputs) => TokenLoss;
 
-function weightInputs(b: GraphBuilder, config: PolicyConfig): { weights: Weights; values: Value[] } {
-  const byName = new Map(parameterSlots(config).map((slot) => [slot.name, b.input(slot.name, 'float32', slot.shape)]));
+interface GraphWeights extends DecoderWeights {
+  /** What is trained: the adapter's matrices where there is one, all weights otherwise. */
+  trained: Value[];
+}
+
+/** Declares every weight as an input, the adapter's after the base's. */
+function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterConfig | null): GraphWeights {
+  const declare = (slots: readonly ParameterSlot[]): Value[] =>
+    slots.map((slot) => b.input(slot.name, 'float32', slot.shape));
+  const base = declare(parameterSlots(config));
+  const added = adapter ? declare(adapterSlots(config, adapter)) : [];
+  const byName = new Map([...base, ...added].map((value) => [value.name, value]));
+  const weight = (name: string): Value => {
+    const value = byName.get(name);
+    if (!value) throw new Error(`no weight ${name}`);
+    return value;
+  };
   return {
-    values: [...byName.values()],
-    weights: (name) => {
-      const value = byName.get(name);
-      if (!value) throw new Error(`no weight ${name}`);
-      return value;
+    trained: adapter ? added : base,
+    weight,
+    linear(layer, name, x) {
+      const path = linearPath(layer, name);
+      const product = b.matmul(x, weight(`${path}.weight`), { transB: true });
+      const y = linearSize(config, name).hasBias ? b.add(product, weight(`${path}.bias`)) : product;
+      if (!adapter?.targets.includes(name)) return y;
+      const down = b.matmul(x, weight(`${path}.lora_A.weight`), { transB: true }); // [..,rank]
+      const alpha = adapter.alpha / adapter.rank;
+      return b.add(y, b.matmul(down, weight(`${path}.lora_B.weight`), { transB: true, alpha }));
     },
   };
 }
 
-/** Log-probs of `targets`; positions, mask and rotary tables are fed by the runtime for the batch's T. */
-function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: Weights): Value {
-  const tokens = b.input('tokens', 'int32', ['B', 'T']);
-  const targets = b.input('targets', 'int32', ['B', 'T']);
+/** Attention over [B,T]; positions, mask and rotary tables are fed by the runtime for the batch's T. */
+function paddedAttention(b: GraphBuilder, config: PolicyConfig): Attend {
   const half = config.headDim / 2;
-  const attend = causalAttention(b, config, {
+  return causalAttention(b, config, {
     cos: b.input('cos', 'float32', ['P', half]),
     sin: b.input('sin', 'float32', ['P', half]),
     positions: b.input('positions', 'int64', ['B', 'T']),
     mask: b.input('mask', 'float32', ['GT', 'T']),
   });
+}
+
+function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
+  return isCompact(config) ? compactLogprobs(b, config, weights) : paddedLogprobs(b, config, weights);
+}
+
+/** Log-probs of all of `targets` [B,T], padding included. */
+function paddedLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
+  const tokens = b.input('tokens', 'int32', ['B', 'T']);
+  const targets = b.input('targets', 'int32', ['B', 'T']);
+  const attend = paddedAttention(b, config);
   const logits = head(b, config, weights, decoder(b, config, weights, tokens, attend)); // [B,T,V]
   return b.selectLast(b.logSoftmax(logits), targets);
 }
 
-export function scoreGraph(config: PolicyConfig): GraphBuilder {
+/**
+ * The same [B,T], but linears see the N real tokens only, the head sees the M that predict a completion's, and its
+ * logits exist a stretch of the vocabulary at a time. 0 where nothing is predicted. Layouts: runtime/compact-batch.ts.
+ */
+function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
+  const tokens = b.input('tokens', 'int32', ['N']);
+  const place = b.input('place', 'int32', ['B', 'T']); // of each token in [N]; N for padding
+  const unplace = b.input('unplace', 'int32', ['N']); // of each token in [B*T]
+  const attendPadded = paddedAttention(b, config);
+  const attend: Attend = (layer, q, k, v) => {
+    const spread = (x: Value): Value => b.take(x, place, unplace, { outside: 'zero' });
+    const mixed = attendPadded(layer, spread(q), spread(k), spread(v));
+    return b.take(mixed, unplace, place, { outside: 'never' });
+  };
+  const hidden = decoder(b, config, weights, tokens, attend); // [N,D]
+  const predicting = b.input('predicting', 'int32', ['M']); // places in [N]
+  const predictor = b.input('predictor', 'int32', ['N']); // place in [M]; M for none
+  const chosen = b.take(hidden, predicting, predictor, { outside: 'never' }); // [M,D]
+  const targets = b.input('targets', 'int32', ['M']);
+  const logprobs = b.headLogprobs(chosen, targets, headWeight(config, weights)); // [M]
+  const scatter = b.input('logprobPlace', 'int32', ['B', 'T']); // place in [M]; M for none
+  return b.take(logprobs, scatter, b.input('logprobUnplace', 'int32', ['M']), { outside: 'zero' });
+}
+
+export function scoreGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {
   const b = new GraphBuilder();
-  const { weights } = weightInputs(b, config);
+  const weights = weightInputs(b, config, adapter);
   b.output('logprobs', tokenLogprobs(b, config, weights));
   return b;
 }
 
-/** Outputs `loss`, `metric:NAME`, and `grad:WEIGHT` for each weight. */
-export function gradientGraph(config: PolicyConfig, tokenLoss: TokenLossFunction): GraphBuilder {
+/** Outputs `loss`, `metric:NAME`, and `grad:WEIGHT` for each trained weight. */
+export function gradientGraph(
+  config: PolicyConfig,
+  tokenLoss: TokenLossFunction,
+  adapter: AdapterConfig | null = null,
+): GraphBuilder {
   const b = new GraphBuilder();
-  const { weights, values } = weightInputs(b, config);
+  const weights = weightInputs(b, config, adapter);
   const logprobs = tokenLogprobs(b, config, weights);
   const { loss, metrics } = tokenLoss(b, {
     logprobs,
@@ -81,10 +148,10 @@ export function gradientGraph(config: PolicyConfig, tokenLoss: TokenLossFunction
     behaviorLogprobs: b.input('behaviorLogprobs', 'float32', ['B', 'T']),
     referenceLogprobs: b.input('referenceLogprobs', 'float32', ['B', 'T']),
   });
-  const grads = backward(b, loss, values);
+  const grads = backward(b, loss, weights.trained);
   b.output('loss', loss);
   for (const [name, value] of Object.entries(metrics)) b.output(`metric:${name}`, value);
-  values.forEach((value, i) => b.output(`grad:${value.name}`, grads[i]!));
+  weights.trained.forEach((value, i) => b.output(`grad:${value.name}`, grads[i]!));
   return b;
 }
 
@@ -93,9 +160,9 @@ export function gradientGraph(config: PolicyConfig, tokenLoss: TokenLossFunction
  * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh].
  * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`.
  */
-export function decodeGraph(config: PolicyConfig): GraphBuilder {
+export function decodeGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {
   const b = new GraphBuilder();
-  const { weights } = weightInputs(b, config);
+  const weights = weightInputs(b, config, adapter);
   const tokens = b.input('tokens', 'int32', ['B', 'S']);
   const lastIndex = b.input('lastIndex', 'int32', ['B']);
   const longest = b.input('longest', 'int32', [1]);

@@ -1,16 +1,20 @@
 /**
- * Model folders in Hugging Face layout <-> the flat weights: config.json, model.safetensors (F32, F16 or BF16), tokenizer files.
+ * Model folders in Hugging Face layout <-> the flat weights: config.json, safetensors (F32, F16 or BF16;
+ * one file or shards), tokenizer files.
  * Untrusted input: every tensor's name and shape is checked against config.json before memory for the weights is taken, every
  * value for being finite. Knows nothing of sessions. Whatever is wrong becomes a PolicyError that says what to do.
  */
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { openSafetensors, syncFolder, writeSafetensors, type SafetensorsFile } from '../checkpoint/safetensors.ts';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { writeSafetensors } from '../checkpoint/safetensors.ts';
 import { SafetensorsError } from '../checkpoint/safetensors-error.ts';
 import { loadTokenizer, type Tokenizer } from '../text/tokenizer.ts';
 import { TokenizerError } from '../text/tokenizer-error.ts';
+import { ANOTHER_FOLDER, copyTokenizer, writeDurably, writeFolder } from './model-folder.ts';
 import { parameterCount, parameterSlots, type ParameterSlot } from './parameters.ts';
-import { formatPolicyConfig, parsePolicyConfig, PolicyError, type PolicyConfig } from './policy-config.ts';
+import { formatPolicyConfig, namedEnds, parsePolicyConfig, type PolicyConfig } from './policy-config.ts';
+import { PolicyError } from './policy-error.ts';
+import { openWeightFiles, requireTensors, type WeightFiles } from './weight-files.ts';
 
 export interface LoadedPolicy {
   config: PolicyConfig;
@@ -26,20 +30,11 @@ export interface PolicyToSave {
   dtype: 'float16' | 'float32';
   /** Folder whose tokenizer files are copied; null for none. */
   tokenizerFrom: string | null;
+  /** Markdown for README.md. */
+  card?: string;
 }
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
-const ANOTHER = 'Choose another model folder (--policy-directory), or leave it empty for the bundled policy.';
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'chat_template.jinja',
-];
-const FLOAT_DTYPES = new Set(['F32', 'F16', 'BF16']);
 const LARGEST_HALF = 65_504;
 
 /** @throws PolicyError */
@@ -66,11 +61,7 @@ export async function loadPolicyWeights(
 ): Promise<{ config: PolicyConfig; weights: Float32Array; eosTokenIds: readonly number[] }> {
   const raw = await readConfig(join(directory, 'config.json'));
   const config = parsePolicyConfig(raw);
-  const eos = (raw as { eos_token_id: unknown }).eos_token_id;
-  const eosTokenIds = (Array.isArray(eos) ? (eos as unknown[]) : [eos]).filter(
-    (id): id is number => typeof id === 'number',
-  );
-  return { config, weights: await readWeights(directory, config), eosTokenIds };
+  return { config, weights: await readWeights(directory, config), eosTokenIds: namedEnds(raw) };
 }
 
 async function readConfig(path: string): Promise<unknown> {
@@ -78,7 +69,7 @@ async function readConfig(path: string): Promise<unknown> {
   try {
     const { size } = await stat(path);
     if (size > MAX_CONFIG_BYTES)
-      throw new PolicyError('policyInvalid', `${path} is ${size} bytes long, which no config.json is`, ANOTHER);
+      throw new PolicyError('policyInvalid', `${path} is ${size} bytes long, which no config.json is`, ANOTHER_FOLDER);
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if (cause instanceof PolicyError) throw cause;
@@ -102,71 +93,53 @@ async function readConfig(path: string): Promise<unknown> {
 }
 
 async function readWeights(directory: string, config: PolicyConfig): Promise<Float32Array> {
-  const path = join(directory, 'model.safetensors');
-  let file: SafetensorsFile | null = null;
+  let files: WeightFiles | null = null;
   try {
-    file = await openSafetensors(path);
-    const slots = slotsIn(file, config);
-    const weights = new Float32Array(parameterCount(slots));
-    for (const { name, offset } of slots) weights.set(await file.readFloats(name, { requireFinite: true }), offset);
+    files = await openWeightFiles(directory);
+    const slots = slotsIn(files, config);
+    const weights = allocate(parameterCount(slots));
+    for (const { name, offset, length } of slots)
+      await files.readFloatsInto(name, weights.subarray(offset, offset + length), { requireFinite: true });
     return weights;
   } catch (cause) {
-    if (cause instanceof SafetensorsError && cause.code === 'missingFile' && (await isSharded(directory))) {
-      throw new PolicyError(
-        'policyUnsupported',
-        `${directory} holds its weights in several files, which is not supported yet`,
-        'Save the model as one model.safetensors (save_pretrained with a large max_shard_size).',
-        { cause },
-      );
-    }
     throw asPolicyError(cause);
   } finally {
-    await file?.close();
+    await files?.close();
   }
 }
 
-async function isSharded(directory: string): Promise<boolean> {
-  return (await readdir(directory)).includes('model.safetensors.index.json');
+function allocate(count: number): Float32Array {
+  try {
+    return new Float32Array(count);
+  } catch (cause) {
+    throw new PolicyError(
+      'policyUnsupported',
+      `The policy has ${count} weights, ${(count * 4) / 2 ** 30} GiB, more than this process can hold`,
+      'Choose a smaller model.',
+      { cause },
+    );
+  }
 }
 
 /** The slots of a policy, once it is certain that the file has exactly these tensors. */
-function slotsIn(file: SafetensorsFile, config: PolicyConfig): ParameterSlot[] {
-  const expected = new Map<string, string>();
+function slotsIn(file: WeightFiles, config: PolicyConfig): ParameterSlot[] {
   // Sizes are read off the file first: a hostile config.json must not make us list or add up what is not there.
   if (config.layers * 9 > file.entries.size) {
     throw new PolicyError(
       'policyInvalid',
-      `config.json names ${config.layers} layers, ${file.file} has only ${file.entries.size} tensors`,
-      ANOTHER,
+      `config.json names ${config.layers} layers, ${file.label} has only ${file.entries.size} tensors`,
+      ANOTHER_FOLDER,
     );
   }
   const slots = parameterSlots(config);
-  for (const { name, shape } of slots) expected.set(name, `[${shape.join(', ')}]`);
-  for (const [name, shape] of expected) {
-    const entry = file.entries.get(name);
-    if (!entry) throw new PolicyError('policyInvalid', `${file.file} lacks the tensor ${name}`, ANOTHER);
-    const found = `[${entry.shape.join(', ')}]`;
-    if (found !== shape) {
-      throw new PolicyError(
-        'policyInvalid',
-        `${file.file}: ${name} is ${found}, by config.json it must be ${shape}`,
-        'Use config.json and model.safetensors of the same model.',
-      );
-    }
-    if (!FLOAT_DTYPES.has(entry.dtype)) {
-      throw new PolicyError(
-        'policyUnsupported',
-        `${file.file}: ${name} is stored as ${entry.dtype.slice(0, 20)}`,
-        'Convert the model to F32, F16 or BF16 first.',
-      );
-    }
-  }
+  requireTensors(file, slots);
+  const expected = new Set(slots.map(({ name }) => name));
   for (const name of file.entries.keys()) {
     if (!expected.has(name) && !mayBeIgnored(name, config)) {
       throw new PolicyError(
         'policyUnsupported',
-        `${file.file} has a tensor this engine would leave out: ${JSON.stringify(name.slice(0, 120))}`,
-        ANOTHER,
+        `${file.label} has a tensor this engine would leave out: ${JSON.stringify(name.slice(0, 120))}`,
+        ANOTHER_FOLDER,
       );
     }
   }
@@ -178,7 +151,8 @@ function mayBeIgnored(name: string, config: PolicyConfig): boolean {
   return (config.tiedHead && name === 'lm_head.weight') || name.endsWith('.rotary_emb.inv_freq');
 }
 
-function asPolicyError(cause: unknown): unknown {
+/** Errors of the layers below as errors of this one. */
+export function asPolicyError(cause: unknown): unknown {
   if (cause instanceof SafetensorsError || cause instanceof TokenizerError) {
     const missing = cause.code === 'missingFile';
     return new PolicyError(missing ? 'policyMissing' : 'policyInvalid', cause.message, cause.fix, { cause });
@@ -187,25 +161,22 @@ function asPolicyError(cause: unknown): unknown {
 }
 
 /**
- * Writes a model folder that transformers reads. The files are made in a folder beside it: a new folder appears whole; in an
- * existing one each file is replaced in one step, the weights last.
+ * Writes a model folder that transformers reads; in an existing one the weights are replaced last.
  * @throws PolicyError for weights that are not finite or too large for float16; SafetensorsError when the disk is full.
  */
 export async function savePolicyFolder(directory: string, policy: PolicyToSave): Promise<void> {
-  const target = resolve(directory);
   const tensors = tensorsOf(policy);
-  await mkdir(dirname(target), { recursive: true });
-  const work = await mkdtemp(`${target}.partial-`);
-  try {
+  await writeFolder(directory, async (work) => {
     const files = policy.tokenizerFrom === null ? [] : await copyTokenizer(policy.tokenizerFrom, work);
+    if (policy.card !== undefined) {
+      await writeDurably(join(work, 'README.md'), policy.card);
+      files.push('README.md');
+    }
     const config = { ...formatPolicyConfig(policy.config), torch_dtype: policy.dtype };
     await writeDurably(join(work, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
     await writeSafetensors(join(work, 'model.safetensors'), tensors, { format: 'pt' });
-    await putInPlace(work, target, [...files, 'config.json', 'model.safetensors']);
-    await syncFolder(dirname(target));
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+    return [...files, 'config.json', 'model.safetensors'];
+  });
 }
 
 function tensorsOf({ config, weights, dtype }: PolicyToSave): Parameters<typeof writeSafetensors>[1] {
@@ -225,44 +196,4 @@ function tensorsOf({ config, weights, dtype }: PolicyToSave): Parameters<typeof 
       return [name, { dtype: dtype === 'float16' ? ('F16' as const) : ('F32' as const), shape, data }];
     }),
   );
-}
-
-async function copyTokenizer(from: string, to: string): Promise<string[]> {
-  const present = new Set(
-    await readdir(from).catch((cause: unknown) => {
-      throw new PolicyError(
-        'policyMissing',
-        `${from} cannot be read: ${String(cause)}`,
-        'Check that the folder of the policy is still there.',
-        { cause },
-      );
-    }),
-  );
-  const files = TOKENIZER_FILES.filter((name) => present.has(name));
-  if (!present.has('tokenizer.json')) throw new PolicyError('policyMissing', `${from} has no tokenizer.json`, ANOTHER);
-  for (const name of files) await copyFile(join(from, name), join(to, name));
-  return files;
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function putInPlace(work: string, target: string, files: readonly string[]): Promise<void> {
-  const exists = await stat(target).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) {
-    await rename(work, target);
-    return;
-  }
-  for (const name of files) await rename(join(work, name), join(target, name));
-  await syncFolder(target);
 }

@@ -4,7 +4,7 @@
  */
 import { PolicyRuntime } from '../runtime/policy-runtime.ts';
 import { loadPolicyFolder } from './load-policy.ts';
-import { PolicyError } from './policy-config.ts';
+import { PolicyError } from './policy-error.ts';
 
 export interface ScoreOptions {
   /** Append the end-of-text token to the completion. */

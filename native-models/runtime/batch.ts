@@ -27,7 +27,9 @@ export interface MicroBatch {
   referenceLogprobs: Float32Array; // [rows,length]
   advantages: Float32Array; // [rows]
   rowWeights: Float32Array; // [rows]
-  /** Tokens that are not padding. */
+  /** Tokens of each row that are not padding. */
+  rowTokens: readonly number[];
+  /** Their sum. */
   realTokens: number;
 }
 
@@ -69,7 +71,8 @@ export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch
     referenceLogprobs: new Float32Array(size),
     advantages: Float32Array.from(rows, (row) => row.advantage),
     rowWeights: Float32Array.from(rows, (row) => row.rowWeight),
-    realTokens: 0,
+    rowTokens: rows.map((row) => row.tokens.length - 1),
+    realTokens: rows.reduce((sum, row) => sum + row.tokens.length - 1, 0),
   };
   rows.forEach((row, r) => {
     for (let t = 0; t + 1 < row.tokens.length; t++) {
@@ -82,7 +85,6 @@ export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch
         batch.referenceLogprobs[at] = row.referenceLogprobs?.[t + 1 - row.promptLength] ?? 0;
       }
     }
-    batch.realTokens += row.tokens.length - 1;
   });
   return batch;
 }

@@ -134,7 +134,7 @@ async function decodeStep(policy: PolicyRuntime, live: Row[], cache: KeyValueCac
 /** Runs the decode graph on the first rows of the cache, in place; returns one logits row each. */
 async function run(policy: PolicyRuntime, cache: KeyValueCache, feeds: TensorViews): Promise<Float32Array[]> {
   const count = feeds.tokens!.dims[0]!;
-  const { session, feeds: fixed } = await policy.decoder();
+  const { session, feeds: fixed } = await policy.decoder(cache.capacity);
   const { past, present } = cache.views(count);
   const results = await session.run({ ...fixed, ...past, ...feeds }, policy.provider === 'cpu' ? present : {});
   if (policy.provider !== 'cpu') cache.store(results);
@@ -156,6 +156,10 @@ class KeyValueCache {
     this.dims = [kvHeads, capacity, headDim];
     this.rowLength = kvHeads * capacity * headDim;
     this.buffers = Array.from({ length: layers * 2 }, () => new Float32Array(rows * this.rowLength));
+  }
+
+  get capacity(): number {
+    return this.dims[1];
   }
 
   copyRow(to: number, source: KeyValueCache, from: number): void {

@@ -2,7 +2,8 @@
  * A loaded policy: its flat weights, optimiser state and sessions on one provider; generates, scores, differentiates,
  * updates. Tensors in, tensors out: knows nothing of tasks, rewards, peers or processes. Owner closes it.
  *
- * Sessions are made on first use. Weights are fed at each run as views of one flat array, so an update is seen by all.
+ * Sessions are made on first use. Weights are fed at each run as views of one flat array, so an update is seen by all and the
+ * base is in memory once, whatever the sessions. With an adapter the base is frozen and only the adapter's array is trained.
  */
 import { lowerGraph } from '../graph/lower.ts';
 import {
@@ -13,17 +14,21 @@ import {
   type AdamWOptions,
   type AdamWState,
 } from '../optim/adamw.ts';
-import { decodeGraph, gradientGraph, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { adapterSlots, mergeAdapter, type AdapterConfig } from '../policy/adapter.ts';
 import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
-import { rotaryTable } from '../policy/rotary-table.ts';
+import { rotaryTable } from '../policy/rope.ts';
 import { bucketRows, microBatch, type MicroBatch, type TrainRow } from './batch.ts';
+import { compactFeeds } from './compact-batch.ts';
 import { GraphSession, type TensorView, type TensorViews } from './ort-session.ts';
 import { loweringFor, type ProviderName } from './provider.ts';
 
 export interface PolicyRuntimeOptions {
   config: PolicyConfig;
   weights: Float32Array;
+  /** Freezes the weights and trains these matrices instead, flat in the order of `adapterSlots`. */
+  adapter?: { config: AdapterConfig; weights: Float32Array } | null;
   provider: ProviderName;
   threads: number;
   padId: number;
@@ -47,8 +52,13 @@ export interface UpdateResult {
 export class PolicyRuntime {
   readonly config: PolicyConfig;
   readonly provider: ProviderName;
+  /** Of the policy itself, without its adapter. */
   readonly weights: Float32Array;
+  readonly adapter: AdapterConfig | null;
+  /** What an update changes: the adapter's matrices, or `weights` itself. */
+  readonly trained: Float32Array;
   readonly optimizer: AdamWState;
+  /** Of `trained`. */
   readonly slots: readonly ParameterSlot[];
   readonly padId: number;
   private readonly options: PolicyRuntimeOptions;
@@ -59,29 +69,39 @@ export class PolicyRuntime {
   /** Second buffer that a micro-batch's gradient lands in before it is added. */
   private partial: Float32Array | null = null;
   private gradientRows = 0;
-  private readonly rotary: { cos: TensorView; sin: TensorView };
+  private rotary: { cos: TensorView; sin: TensorView } | null = null;
 
   constructor(options: PolicyRuntimeOptions) {
     this.options = options;
     this.config = options.config;
     this.provider = options.provider;
     this.padId = options.padId;
-    this.slots = parameterSlots(options.config);
-    const count = parameterCount(this.slots);
-    if (options.weights.length !== count)
-      throw new Error(`${options.weights.length} weights given, the config needs ${count}`);
     this.weights = options.weights;
-    this.optimizer = createAdamWState(count);
-    this.gradient = new Float32Array(count);
-    this.weightViews = this.viewsOf(this.weights, '');
-    const { cos, sin } = rotaryTable(options.config, options.config.contextTokens);
-    const dims = [options.config.contextTokens, options.config.headDim / 2];
-    this.rotary = { cos: { data: cos, dims }, sin: { data: sin, dims } };
+    this.adapter = options.adapter?.config ?? null;
+    const baseSlots = parameterSlots(options.config);
+    requireLength('weights', options.weights, baseSlots);
+    this.slots = this.adapter ? adapterSlots(options.config, this.adapter) : baseSlots;
+    this.trained = options.adapter?.weights ?? options.weights;
+    requireLength('trained weights', this.trained, this.slots);
+    this.optimizer = createAdamWState(this.trained.length);
+    this.gradient = new Float32Array(this.trained.length);
+    const base = viewsOf(baseSlots, this.weights);
+    this.weightViews = this.adapter ? { ...base, ...viewsOf(this.slots, this.trained) } : base;
+    // Matrices of zeros leave the base as it is: with an adapter the reference costs no memory worth the name.
+    if (this.adapter) this.referenceViews = { ...base, ...viewsOf(this.slots, new Float32Array(this.trained.length)) };
+  }
+
+  /** The policy as plain weights: a new array where there is an adapter to work in. */
+  mergedWeights(): Float32Array {
+    return this.adapter ? mergeAdapter(this.config, this.weights, this.adapter, this.trained) : this.weights;
   }
 
   /** Adds an objective's gradient graph under a name. */
   async defineObjective(name: string, loss: TokenLossFunction): Promise<void> {
-    await this.defineGradient(name, lowerGraph(gradientGraph(this.config, loss), loweringFor(this.provider), name));
+    await this.defineGradient(
+      name,
+      lowerGraph(gradientGraph(this.config, loss, this.adapter), loweringFor(this.provider), name),
+    );
   }
 
   /** The same from a model that another process has lowered for this provider. */
@@ -115,7 +135,7 @@ export class PolicyRuntime {
       );
       const first = this.gradientRows === 0;
       const target = first ? this.gradient : (this.partial ??= new Float32Array(this.gradient.length));
-      const results = await session.run(this.batchFeeds(batch), this.viewsOf(target, 'grad:'));
+      const results = await session.run(this.batchFeeds(batch), viewsOf(this.slots, target, 'grad:'));
       if (!first) for (let i = 0; i < target.length; i++) this.gradient[i]! += target[i]!;
       this.gradientRows += batch.rows;
       sum.loss += scalar(results.loss!);
@@ -133,7 +153,7 @@ export class PolicyRuntime {
     const applied = this.gradientRows > 0 && Number.isFinite(gradientNorm);
     if (applied) {
       const scale = maxGradientNorm > 0 ? clipFactor(gradientNorm, maxGradientNorm) : 1;
-      adamWStep(this.weights, this.gradient, this.optimizer, this.slots, options, scale);
+      adamWStep(this.trained, this.gradient, this.optimizer, this.slots, options, scale);
     }
     this.gradientRows = 0;
     return { gradientNorm, applied, learningRate: options.learningRate };
@@ -153,9 +173,8 @@ export class PolicyRuntime {
 
   /** Keeps a second set of weights to score with: as much memory again as the policy's own. */
   setReference(weights: Float32Array): void {
-    if (weights.length !== this.weights.length)
-      throw new Error(`${weights.length} reference weights given, the policy has ${this.weights.length}`);
-    this.referenceViews = this.viewsOf(weights, '');
+    requireLength('reference weights', weights, this.slots);
+    this.referenceViews = viewsOf(this.slots, weights);
   }
 
   get hasReference(): boolean {
@@ -172,7 +191,7 @@ export class PolicyRuntime {
     const weights = under === 'policy' ? this.weightViews : this.referenceViews;
     if (!weights) throw new Error('score: no reference weights were set');
     const session = await this.session('score', () =>
-      lowerGraph(scoreGraph(this.config), loweringFor(this.provider), 'score'),
+      lowerGraph(scoreGraph(this.config, this.adapter), loweringFor(this.provider), 'score'),
     );
     const result: number[][] = rows.map(() => []);
     const trainRows = rows.map((row): TrainRow => ({ ...row, advantage: 0, rowWeight: 0, behaviorLogprobs: null }));
@@ -197,12 +216,12 @@ export class PolicyRuntime {
     return result;
   }
 
-  /** The decode session with its fixed feeds, for generate.ts. */
-  async decoder(): Promise<{ session: GraphSession; feeds: TensorViews }> {
+  /** The decode session with its fixed feeds, for generate.ts. `positions`: the longest row that will be decoded. */
+  async decoder(positions: number): Promise<{ session: GraphSession; feeds: TensorViews }> {
     const session = await this.session('decode', () =>
-      lowerGraph(decodeGraph(this.config), loweringFor(this.provider), 'decode'),
+      lowerGraph(decodeGraph(this.config, this.adapter), loweringFor(this.provider), 'decode'),
     );
-    return { session, feeds: { ...this.weightViews, ...this.rotary } };
+    return { session, feeds: { ...this.weightViews, ...this.rotaryFeeds(positions) } };
   }
 
   async close(): Promise<void> {
@@ -226,13 +245,15 @@ export class PolicyRuntime {
     return made;
   }
 
-  private viewsOf(flat: Float32Array, prefix: string): TensorViews {
-    return Object.fromEntries(
-      this.slots.map(({ name, shape, offset, length }) => [
-        prefix + name,
-        { data: flat.subarray(offset, offset + length), dims: shape },
-      ]),
-    );
+  /** Tables for at least so many positions, made longer when a longer text comes: a context may have a million. */
+  private rotaryFeeds(positions: number): TensorViews {
+    if (!this.rotary || this.rotary.cos.dims[0]! < positions) {
+      const rows = Math.min(this.config.contextTokens, 2 ** Math.ceil(Math.log2(Math.max(positions, 512))));
+      const { cos, sin } = rotaryTable(this.config, Math.max(rows, positions));
+      const dims = [Math.max(rows, positions), this.config.headDim / 2];
+      this.rotary = { cos: { data: cos, dims }, sin: { data: sin, dims } };
+    }
+    return this.rotary;
   }
 
   private sequenceFeeds(batch: MicroBatch): TensorViews {
@@ -240,9 +261,10 @@ export class PolicyRuntime {
     const shared = this.config.heads / this.config.kvHeads;
     return {
       ...this.weightViews,
-      ...this.rotary,
-      tokens: { data: batch.tokens, dims },
-      targets: { data: batch.targets, dims },
+      ...this.rotaryFeeds(batch.length),
+      ...(isCompact(this.config)
+        ? compactFeeds(batch)
+        : { tokens: { data: batch.tokens, dims }, targets: { data: batch.targets, dims } }),
       positions: {
         data: BigInt64Array.from({ length: batch.rows * batch.length }, (_, i) => BigInt(i % batch.length)),
         dims,
@@ -262,6 +284,20 @@ export class PolicyRuntime {
       rowWeights: { data: batch.rowWeights, dims: [batch.rows] },
     };
   }
+}
+
+function viewsOf(slots: readonly ParameterSlot[], flat: Float32Array, prefix = ''): TensorViews {
+  return Object.fromEntries(
+    slots.map(({ name, shape, offset, length }) => [
+      prefix + name,
+      { data: flat.subarray(offset, offset + length), dims: shape },
+    ]),
+  );
+}
+
+function requireLength(what: string, flat: Float32Array, slots: readonly ParameterSlot[]): void {
+  const count = parameterCount(slots);
+  if (flat.length !== count) throw new Error(`${flat.length} ${what} given, the config needs ${count}`);
 }
 
 function scalar(view: TensorView): number {

@@ -24,6 +24,9 @@ export interface TrialTimes {
 
 const llama = {
   architecture: 'llama',
+  ropeScaling: { type: 'none' },
+  biases: [],
+  queryKeyNorm: false,
   ropeTheta: 10_000,
   rmsNormEpsilon: 1e-5,
   contextTokens: 64,

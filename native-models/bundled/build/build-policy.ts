@@ -54,6 +54,9 @@ const { values: options } = parseArgs({
 function policyConfig(tokenizer: Tokenizer): PolicyConfig {
   return {
     architecture: 'llama',
+    ropeScaling: { type: 'none' },
+    biases: [],
+    queryKeyNorm: false,
     vocabularySize: tokenizer.vocabularySize,
     hiddenSize: 192,
     layers: 6,

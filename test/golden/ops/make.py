@@ -218,6 +218,65 @@ for heads, kv_heads, d in [(4, 2, 16), (2, 2, 32), (4, 1, 16), (1, 1, 16)]:
              {"heads": heads, "kvHeads": kv_heads, "scale": scale}, grads=[],
              dims=[["B", "S", heads * d], ["B", "S", kv_heads * d], ["B", "S", kv_heads * d], ["B", kv_heads, "C", d], ["B", kv_heads, "C", d], ["B"], [1], ["P", d // 2], ["P", d // 2]])
 
+for rows, depth, ids in [(3, 5, [4, 0, 2]), (4, 3, [1, 1, 0, 1]), (1, 2, [1])]:
+    index = torch.tensor(ids, dtype=torch.int32)
+    case("scatterRows", f"{rows} rows into {depth}", lambda x, i: torch.zeros(depth, x.shape[1]).index_add(0, i.long(), x), [rand(rows, 4), index],
+         {"depth": depth}, grads=[], dims=[["N", 4], ["N"]])
+
+
+def take(x, ids):
+    return torch.cat([x, torch.zeros(1, *x.shape[1:])])[ids.long()]
+
+
+def take_grid(x, ids):
+    return take(x.reshape(-1, x.shape[-1]), ids)
+
+
+def inverse_of(ids, rows):
+    inverse = torch.full((rows,), ids.numel(), dtype=torch.int32)
+    for place, row in enumerate(ids.reshape(-1).tolist()):
+        if row < rows:
+            inverse[row] = place
+    return inverse
+
+
+for name, tail, rows, ids, inside, covers, dims in [
+    ("spread over padding", [3], 4, [[0, 1, 4], [2, 3, 4]], False, True, [["N", 3], ["B", "T"], ["N"]]),
+    ("gather some", [3], 5, [4, 1], True, False, [["N", 3], ["M"], ["N"]]),
+    ("permute", [2, 2], 3, [2, 0, 1], True, True, [["N", 2, 2], ["M"], ["N"]]),
+    ("scalars, some left out, some padding", [], 3, [[3, 2], [0, 3]], False, False, [["M"], ["B", "T"], ["M"]]),
+]:
+    index = torch.tensor(ids, dtype=torch.int32)
+    case("take", name, lambda x, i, inverse: take(x, i), [rand(rows, *tail), index, inverse_of(index, rows)],
+         {"idsInside": inside, "inverseInside": covers}, grads=[0], dims=dims)
+
+grid_ids = torch.tensor([5, 0, 3], dtype=torch.int32)
+case("take", "out of a grid", lambda x, i, inverse: take_grid(x, i), [rand(2, 3, 4), grid_ids, inverse_of(grid_ids, 6).reshape(2, 3)],
+     {"idsInside": True, "inverseInside": False}, grads=[0], dims=[["B", "T", 4], ["N"], ["B", "T"]])
+
+
+def head(hidden, ids, weight):
+    logits = hidden @ weight.T
+    return [logits.log_softmax(-1).gather(-1, ids.long()[:, None])[:, 0], logits.logsumexp(-1)]
+
+
+def head_gradient(hidden, ids, weight, sum, dy, wanted):
+    h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+    (head(h, ids, w)[0] * dy).sum().backward()
+    return [h.grad, w.grad if wanted else torch.tensor(0.0)]
+
+
+for rows, width, depth, stretch in [(3, 4, 7, 3), (1, 2, 6, 6), (5, 3, 9, 100), (2, 8, 12, 4)]:
+    label = f"[{rows},{width}] over {depth}, stretches of {stretch}"
+    hidden, ids, weight = rand(rows, width), ints(depth, rows), rand(depth, width)
+    dims = [["M", width], ["M"], [depth, width]]
+    case("headLogprobs", label, head, [hidden, ids, weight], {"stretch": stretch}, grads=[0, 2], dims=dims)
+    case("headLogprobs", label + ", weight frozen", head, [hidden, ids, weight], {"stretch": stretch}, grads=[0], dims=dims)
+    for wanted in (False, True):
+        inputs = [hidden, ids, weight, head(hidden, ids, weight)[1], rand(rows)]
+        case("headLogprobsGradient", f"{label}, weight {wanted}", lambda *x: head_gradient(*x, wanted), inputs,
+             {"stretch": stretch, "forWeight": wanted}, grads=[], dims=dims + [["M"], ["M"]])
+
 target = pathlib.Path(__file__).with_name("vectors.json")
 target.write_text(
     '{\n"madeBy": ' + json.dumps(f"torch {torch.__version__}, python test/golden/ops/make.py") + ',\n"cases": [\n'

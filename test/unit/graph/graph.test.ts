@@ -70,6 +70,22 @@ const wrong: Record<OpName, [build: Build, message: RegExp][]> = {
     [(b, f, i) => b.gather(f(5), i(2)), /table must be \[V,D\]/],
     [(b, f) => b.gather(f(5, 2), f(2)), /must be int32/],
   ],
+  scatterRows: [[(b, f) => b.scatterRows(f('N', 4), f('N'), 3), /must be int32/]],
+  take: [
+    [(b, f, i) => b.take(f('N', 3), i('B', 'T'), i('B'), { outside: 'zero' }), /inverse must be as x's leading axes/],
+    [(b, f, i) => b.take(f('N', 3), f('B'), i('N'), { outside: 'zero' }), /must be int32/],
+  ],
+  headLogprobs: [
+    [(b, f, i) => b.headLogprobs(f('M', 4), i('M'), f(9, 5)), /needs hidden \[M,D\]/],
+    [(b, f, i) => b.headLogprobs(f('M', 4), i('N'), f(9, 4)), /needs hidden \[M,D\]/],
+  ],
+  headLogprobsGradient: [
+    [
+      (b, f, i) =>
+        b.apply('headLogprobsGradient', { stretch: 4, forWeight: false }, [f('M', 4), i('M'), f(9), f('M'), f('M')]),
+      /needs hidden \[M,D\]/,
+    ],
+  ],
   oneHot: [[(b, f) => b.oneHot(f(2), 3), /must be int32/]],
   selectLast: [[(b, f, i) => b.selectLast(f(2, 3, 4), i(2)), /ids do not match/]],
   softmax: [[(b, _f, i) => b.softmax(i(2)), /float32/]],

@@ -9,7 +9,8 @@ import {
   type TensorToWrite,
 } from '../../../native-models/checkpoint/safetensors.ts';
 import { loadPolicyFolder, savePolicyFolder } from '../../../native-models/policy/load-policy.ts';
-import { formatPolicyConfig, parsePolicyConfig, PolicyError } from '../../../native-models/policy/policy-config.ts';
+import { formatPolicyConfig, parsePolicyConfig } from '../../../native-models/policy/policy-config.ts';
+import { PolicyError } from '../../../native-models/policy/policy-error.ts';
 import { policyFolder } from '../../golden/policy/folders.ts';
 
 const { directory } = policyFolder('tied');
@@ -115,7 +116,7 @@ test('missing and damaged files are refused', async (t) => {
   await rm(join(folder, 'model.safetensors'));
   await refused(folder, 'policyMissing', /model\.safetensors/);
   await writeFile(join(folder, 'model.safetensors.index.json'), '{}');
-  await refused(folder, 'policyUnsupported', /several files/);
+  await refused(folder, 'policyInvalid', /weight_map/);
   await writeFile(join(folder, 'config.json'), '{"model_type": ');
   await refused(folder, 'policyInvalid', /not JSON/);
   await writeFile(join(folder, 'config.json'), ' '.repeat(2 ** 20 + 1));
@@ -156,9 +157,15 @@ test('a hostile or unsupported config.json is refused before memory is taken', a
     [{ hidden_size: 1e9 }, 'policyInvalid', /hidden_size/],
     [{ model_type: 'gpt2' }, 'policyUnsupported', /gpt2/],
     [{ head_dim: 24 }, 'policyUnsupported', /head_dim 24/],
-    [{ rope_parameters: { rope_type: 'llama3', rope_theta: 5e5 } }, 'policyUnsupported', /llama3/],
+    [{ rope_parameters: { rope_type: 'longrope', rope_theta: 5e5 } }, 'policyUnsupported', /longrope/],
+    [{ rope_parameters: { rope_type: 'llama3', rope_theta: 5e5 } }, 'policyInvalid', /low_freq_factor/],
+    [{ rope_scaling: { type: 'linear', factor: 2, bend: 3 }, rope_parameters: null }, 'policyUnsupported', /bend/],
+    [{ sliding_window: 16, use_sliding_window: true }, 'policyUnsupported', /use_sliding_window/],
+    [{ layer_types: ['full_attention', 'linear_attention'] }, 'policyUnsupported', /linear_attention/],
+    [{ logit_softcapping: 30 }, 'policyUnsupported', /logit_softcapping/],
     [{ quantization_config: { bits: 4 } }, 'policyUnsupported', /quantization_config/],
-    [{ attention_bias: true }, 'policyUnsupported', /attention_bias/],
+    [{ attention_bias: true }, 'policyInvalid', /lacks the tensor .*bias/],
+    [{ attention_bias: 'yes' }, 'policyInvalid', /attention_bias/],
     [{ eos_token_id: null }, 'policyInvalid', /eos_token_id/],
     [{ rms_norm_eps: 'NaN' }, 'policyInvalid', /rms_norm_eps/],
     [{ num_key_value_heads: 3 }, 'policyUnsupported', /multiple/],

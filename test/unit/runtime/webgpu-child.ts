@@ -32,7 +32,7 @@ export async function policyNumbers(provider: ProviderName): Promise<ChildNumber
       Object.entries(policy.gradients()).map(([name, view]) => [name, view.slice()]),
     );
     const logits: Float32Array[] = [];
-    const decoder = await policy.decoder();
+    const decoder = await policy.decoder(64);
     const original = decoder.session.run.bind(decoder.session);
     decoder.session.run = async (...args) => {
       const results = await original(...args);
