@@ -118,11 +118,19 @@ function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSu
     ownNll: perToken(own, 'nll'),
     peerNll: perToken(peers, 'nll'),
     lossGrpo: objectives.own.name === 'grpo' ? parts.own?.loss : undefined,
+    ownBalance: balance(own),
+    peerBalance: balance(peers),
+    referenceKl: perToken(own, 'kl') ?? perToken(peers, 'kl'),
     clippedTokens: perToken(own, 'clippedTokens'),
     importanceRatio: perToken(own, 'ratio'),
     stabilisedHigh: perToken(stabilised, 'clippedHigh'),
     stabilisedLow: perToken(stabilised, 'clippedLow'),
   });
+}
+
+/** Of what worse answers contributed over what better ones did (objective/contributions.ts). */
+function balance(metrics: Record<string, number> | undefined): number | undefined {
+  return metrics?.raised ? metrics.lowered! / metrics.raised : undefined;
 }
 
 function defined(values: Record<string, number | undefined>): MetricValues {

@@ -148,6 +148,24 @@ const table = {
     meaning:
       'ASymPO: share of tokens of worse answers that were already so unlikely that the stabiliser stopped lowering them.',
   },
+  ownBalance: {
+    label: 'Balance, own answers',
+    unit: '',
+    meaning:
+      'How strongly worse own answers weighed against better ones in the gradient, at the scale of their surprise: 1 is even, far above 1 the policy mostly unlearns.',
+  },
+  peerBalance: {
+    label: "Balance, peers' answers",
+    unit: '',
+    meaning:
+      "The same for peers' answers: ASymPO holds it near 1 however foreign they are, which is why it is used for them.",
+  },
+  referenceKl: {
+    label: 'Distance from the start',
+    unit: 'nats',
+    meaning:
+      'GRPO with klWeight: estimate per token of how far the policy has moved from what it was before training (k3).',
+  },
 
   generatedTokens: { label: 'Tokens generated', unit: 'tokens', meaning: 'Tokens that the policy sampled this round.' },
   trainedTokens: {
