@@ -24,7 +24,7 @@ interface DemoOptions {
   seconds: number;
 }
 
-const watchEveryMs = 5000;
+const watchEveryMs = 10_000;
 const terminal = openTerminal(process.stdout, process.stderr, process.env);
 
 const {
@@ -106,6 +106,7 @@ async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<u
   }
   const [first] = await Promise.all(nodes.map((node) => node.address));
   terminal.print(`Dashboard of node 1: ${paint(terminal, 'bold', first!)}`);
+  terminal.print(`How far each node is, every ${watchEveryMs / 1000} s:`);
 }
 
 /** One line a node now and then; ends the demo at its limits. */

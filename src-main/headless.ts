@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { createLog, type Log } from './base/log.ts';
 import { rendererDirectory } from './base/app-root.ts';
 import { renderLogRow } from './cli/node-commands.ts';
+import { reportProgress } from './cli/progress-line.ts';
 import { untilEnd } from './cli/shutdown.ts';
 import { paint, type Terminal } from './cli/terminal.ts';
 import { secretValues, type Config, type LoadedConfig } from './config.ts';
@@ -60,7 +61,13 @@ export async function runHeadless({ loaded, json, terminal, openEngine }: Headle
     });
     const { url, port } = served;
     if (json) terminal.print(JSON.stringify({ url, port, pid: process.pid, dataDirectory: config.dataDirectory }));
-    else terminal.print(`Dashboard: ${paint(terminal, 'bold', url)}`);
+    else {
+      terminal.print(`Dashboard: ${paint(terminal, 'bold', url)}`);
+      // For the eyes on the terminal only: the history keeps the numbers, the log need not.
+      reportProgress(engine.api, (message) =>
+        say(renderLogRow(terminal, { at: Date.now(), level: 'info', source: 'engine', message })),
+      );
+    }
     return await untilEnd({
       ended: engine.closed,
       close: async () => {

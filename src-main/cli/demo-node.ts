@@ -9,6 +9,7 @@ import { connectNode, type RemoteNode } from '../engine/serve/client.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { readRuntimeFile } from '../engine/serve/runtime-file.ts';
 import { appRoot } from '../base/app-root.ts';
+import { progressLine } from './progress-line.ts';
 import { harmless } from './terminal.ts';
 
 export interface DemoNodeOptions {
@@ -75,7 +76,8 @@ export function launchNode(options: DemoNodeOptions): DemoNode {
     async line() {
       try {
         const node = await (remote ??= connect(dataDirectory));
-        return await describe(number, node);
+        const status = await node.invoke('status', null);
+        return { text: `node ${number}  ${progressLine(status)}`, round: status.round };
       } catch {
         remote = null; // not up yet, or on its way out
         return null;
@@ -88,13 +90,6 @@ export function launchNode(options: DemoNodeOptions): DemoNode {
       clearTimeout(force);
     },
   };
-}
-
-async function describe(number: number, node: RemoteNode): Promise<{ text: string; round: number }> {
-  const { round, state, meanReward, swarm } = await node.invoke('status', null);
-  const reward = meanReward === null ? 'no reward yet' : `mean reward ${meanReward.toFixed(3)}`;
-  const trade = `${swarm.peers} peers, ${swarm.groupsShared} groups shared, ${swarm.groupsAdopted} adopted`;
-  return { text: `node ${number}  ${harmless(state.text)}  round ${round}  ${reward}  ${trade}`, round };
 }
 
 async function connect(dataDirectory: string): Promise<RemoteNode> {

@@ -53,7 +53,7 @@ test('three nodes adopt groups of each other; Ctrl-C ends all of it', async () =
   const adopted = (): boolean => {
     const lines = [...lastLines(demo).values()];
     return (
-      lines.length === 3 && lines.every((line) => /mean reward [01]\.\d+ {2}2 peers,.* [1-9]\d* adopted$/.test(line))
+      lines.length === 3 && lines.every((line) => /mean reward [01]\.\d+ {2}2 peers .* [1-9]\d* adopted$/.test(line))
     );
   };
   await until(adopted, 120_000, () => `Not every node has adopted a group:\n${demo.stdout()}${demo.stderr()}`, demo);

@@ -34,6 +34,14 @@ test('without a display: why, the address, the first round within a minute', asy
   const { verdicts } = await client.invoke('hardware', null);
   assert.equal(verdicts.filter(({ verdict }) => verdict === 'used').length, 1, JSON.stringify(verdicts));
 
+  const progress = /round +\d+ {2}mean reward [01]\.\d{3} {2}0 peers/;
+  await until(
+    () => progress.test(node.stdout()),
+    10_000,
+    () => `No progress was printed:\n${said()}`,
+    node,
+  );
+
   node.signal('SIGINT');
   assert.deepEqual(await within(15_000, node.ended, () => 'It did not end'), { code: 0, signal: null }, said());
 });
