@@ -15,6 +15,7 @@ import { addIdentityCommands } from './identity-command.ts';
 import { changeState, quitNode, showLogs, showStatus, type LogsOptions } from './node-commands.ts';
 import { showPastLogs } from './past-logs.ts';
 import { renderScore } from './score-command.ts';
+import { addSwarmCommands } from './swarm-command.ts';
 import { complainFault, type Terminal } from './terminal.ts';
 import type { TaskOptions } from './task-command.ts';
 
@@ -63,6 +64,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
   addScore(program, surroundings);
   addTask(program, surroundings);
   addIdentityCommands(program, surroundings);
+  addSwarmCommands(program, surroundings);
   return program;
 }
 

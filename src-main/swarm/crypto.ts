@@ -24,7 +24,10 @@ export type Purpose =
   | 'deviceKey'
   | 'receipts'
   | 'profile'
-  | 'swarm';
+  | 'swarm'
+  | 'swarmSecret'
+  | 'invite'
+  | 'shard';
 
 export interface KeyPair {
   /** 32 bytes. */

@@ -12,12 +12,13 @@ import type { PeerId } from '../types.ts';
 import { hash, mac, toHex } from './crypto.ts';
 import type { KeyPair } from './crypto.ts';
 import type { SwarmLimits } from './limits.ts';
+import type { ShardTopic } from './shards.ts';
 
 /** Address of a DHT node. */
 export type Bootstrap = DhtAddress;
 
 export interface DiscoveryOptions {
-  topics: readonly Buffer[];
+  topics: readonly ShardTopic[];
   keyPair: KeyPair;
   /** Undefined: the public Holepunch DHT. */
   bootstrap: readonly Bootstrap[] | undefined;
@@ -89,8 +90,8 @@ export class Discovery {
 
   /** Joins the topics; returns at once, with or without a network. */
   start(): void {
-    for (const topic of this.#options.topics)
-      this.#sessions.push(this.#swarm.join(topic, { server: true, client: true }));
+    for (const { topic, announce } of this.#options.topics)
+      this.#sessions.push(this.#swarm.join(topic, { server: announce, client: true }));
     for (const delayMs of this.#options.limits.refreshAtMs) this.#later(delayMs, () => this.refresh());
     this.#armWatchdog();
   }

@@ -218,7 +218,8 @@ export class Link {
       return;
     }
     if (message.minVersion > WIRE.version || message.version < WIRE.minVersion) {
-      this.#offend('incompatibleVersion', `theirs ${String(message.version)}, mine ${String(WIRE.version)}`);
+      const which = message.minVersion > WIRE.version ? 'newer' : 'older';
+      this.#offend('incompatibleVersion', `${which}: theirs ${String(message.version)}, mine ${String(WIRE.version)}`);
       return;
     }
     const expected = this.#membershipOf(this.#options.connection.remotePublicKey);

@@ -10,6 +10,7 @@ import type { Admitted, VerifyTexts } from './admission.ts';
 import { Bans } from './bans.ts';
 import { packBody } from './codec/body.ts';
 import type { BodyCompletion, RecordBody } from './codec/body.ts';
+import type { SwarmDescription } from './codec/description.ts';
 import { isNote } from './codec/notes.ts';
 import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
 import type { SignedRecord } from './codec/record.ts';
@@ -34,10 +35,13 @@ import type { ReceiptRow } from './receipt-book.ts';
 import { RecentMap } from './recent.ts';
 import type { RejectionReason } from './rejections.ts';
 import { RoundClock } from './round-clock.ts';
+import { shardTopics } from './shards.ts';
 
 export interface SwarmOptions {
-  /** Swarms of different names never meet. */
+  /** Swarms of different names never meet. With a `description` it is only what is shown. */
   name: string;
+  /** The signed terms of the swarm; its id decides where members meet. Without one it is the swarm of that name. */
+  description?: SwarmDescription | undefined;
   /** Only nodes that know it can find and enter the swarm. */
   secret?: string | undefined;
   /** DHT nodes to start from; undefined: the public Holepunch DHT; `[]`: none. */
@@ -136,8 +140,9 @@ export function secretKeyOf(secret: string | undefined): Buffer | null {
 
 const DOUBLED_FIX =
   'Stop the other one, or give each node a data folder, and with it an identity, of its own: `waggle identity restore --another-device` makes a second device of the same owner.';
-/** For so long after the last sign of it, the status says that the identity runs twice. */
-const DOUBLED_SHOWN_MS = 10 * 60_000;
+const NEWER_TEXT = 'The other nodes speak a newer version of the protocol: update Waggle to trade with them';
+/** For so long after its last sign the status says what is wrong. */
+const NOTICE_SHOWN_MS = 10 * 60_000;
 const HOUSEKEEPING_MS = 2_000;
 const CHANGE_MS = 200;
 const LOG_AGAIN_MS = 60_000;
@@ -161,6 +166,8 @@ class SwarmNode implements Swarm {
   #rejected: Partial<Record<RejectionReason, number>> = {};
   #counters = { shared: 0, adopted: 0, seq: 0, duplicates: 0 };
   #doubledIdentityAt: number | null = null;
+  /** When a peer last spoke only versions that this node does not know yet. */
+  #newerSeenAt: number | null = null;
   #suspended = false;
   #joiningSinceMs: number;
   #lastPresence: Presence = 'joining';
@@ -176,7 +183,9 @@ class SwarmNode implements Swarm {
     this.#joiningSinceMs = this.#elapsed();
     const { identity } = options;
     const secretKey = secretKeyOf(options.secret);
-    const topic = swarmTopic(options.name, secretKey);
+    const { description } = options;
+    const topic = swarmTopic(description?.id ?? options.name, secretKey);
+    if (description !== undefined) this.#limits.maxRoundAge = description.maxRoundAge;
     this.#rounds = new RoundClock(this.#limits.maxMembers * 2, this.#limits.maxRoundAge);
     this.#pool = new Pool(this.#limits, this.#rounds);
     this.#feed = new Feed(this.#limits, this.#rounds);
@@ -219,7 +228,7 @@ class SwarmNode implements Swarm {
       onChange: () => this.#changed(),
     });
     this.#discovery = new Discovery({
-      topics: [topic],
+      topics: shardTopics(topic, identity.keyPair.publicKey, description?.shardCount ?? 1, options.random),
       keyPair: identity.keyPair,
       bootstrap: options.bootstrap,
       host: options.host,
@@ -272,7 +281,7 @@ class SwarmNode implements Swarm {
     const presence = this.#presence();
     return {
       presence,
-      text: this.#isDoubled() ? `This identity is running twice. ${DOUBLED_FIX}` : presenceText(presence, peers),
+      text: this.#statusText(presence, peers),
       name: this.#options.name,
       publicKey: this.#options.identity.publicKey,
       peers,
@@ -398,6 +407,7 @@ class SwarmNode implements Swarm {
       return;
     }
     this.#rejected[reason] = (this.#rejected[reason] ?? 0) + 1;
+    if (reason === 'incompatibleVersion' && detail.startsWith('newer')) this.#newerSeenAt = this.#options.now();
     this.#ledger.refused(peer, reason);
     this.#options.onRejected?.(peer, reason);
     this.#changed();
@@ -426,8 +436,11 @@ class SwarmNode implements Swarm {
     this.#changed();
   }
 
-  #isDoubled(): boolean {
-    return this.#doubledIdentityAt !== null && this.#options.now() - this.#doubledIdentityAt < DOUBLED_SHOWN_MS;
+  #statusText(presence: Presence, peers: number): string {
+    const isRecent = (at: number | null) => at !== null && this.#options.now() - at < NOTICE_SHOWN_MS;
+    if (isRecent(this.#doubledIdentityAt)) return `This identity is running twice. ${DOUBLED_FIX}`;
+    if (peers === 0 && isRecent(this.#newerSeenAt)) return NEWER_TEXT;
+    return presenceText(presence, peers);
   }
 
   #presence(): Presence {

@@ -279,6 +279,10 @@ test('versions and secrets that do not fit end politely and cost nothing', async
     await until('closed', () => spy.closed);
   }
   assert.deepEqual(rejected, ['wrongSecret', 'wrongSecret']);
+  const ahead = await dial(t, closed);
+  ahead.openChannel(1, 'waggle/swarm', secret);
+  ahead.send({ ...(GREETING as Extract<typeof GREETING, { kind: 'handshake' }>), version: 9, minVersion: 7 });
+  await until('the owner is told what to do', () => closed.swarm.status().text.includes('update Waggle'));
   const other = await dial(t, closed);
   other.openChannel();
   await pause(100);
