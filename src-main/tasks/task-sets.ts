@@ -5,12 +5,15 @@
  * Disjointness: an instance depends on its config and on the sum seed + index alone (the reference's rule), so streams are kept
  * apart by that sum. A training stream of node seed s owns the sums from H(s) * 2^64 on, 2^64 of them, H(s) being 60 hashed
  * bits, all below 2^124. A held-out stream owns those from 2^125 + s * 2^64 on, s below 2^60. No training sum is ever a
- * held-out one. (Different sums may still draw equal questions where a task has few, such as 3-letter words.)
+ * held-out one. (Different sums may still draw equal questions where a task has few, such as 3-letter words.) A set of rule
+ * 'composite' adds a member's number, 1 to a few, to its sums: that stays within the stream.
  */
 import type { JsonObject, TaskRef } from '../types.ts';
+import { compositeTaskRef } from './composite.ts';
 import { PythonRandom } from './python-random.ts';
-import { getGenerator } from './registry.ts';
-import { MAX_INDEX } from './task-ref.ts';
+import { getGenerator, listGenerators } from './registry.ts';
+import { instantiate, MAX_INDEX } from './task-ref.ts';
+import type { TaskInstance } from './task.ts';
 
 export interface TaskSetMember {
   generator: string;
@@ -21,8 +24,14 @@ export interface TaskSetMember {
 
 export interface TaskSet {
   name: string;
+  /** Raised whenever the same stream would give other tasks. */
   version: number;
   summary: string;
+  /**
+   * How a stream draws members: 'composite' as the reference library's composite data set does, so that Python can list the same
+   * tasks; 'own' is the older way of the bundled policy's sets.
+   */
+  rule: 'own' | 'composite';
   members: readonly TaskSetMember[];
 }
 
@@ -44,14 +53,27 @@ const MAX_HELD_OUT_SEED = 2n ** 60n - 1n;
 /** Keeps the member's draw away from the instance's own random numbers, which start from the sum itself. */
 const MEMBER_DRAW_OFFSET = 2n ** 127n;
 
+/** Where a position has no instance, the same position this much further on takes its place. */
+const REPLACEMENT_STEP = 2 ** 44;
+const MAX_REPLACEMENTS = 64;
+
 const atLevel = (level: number, names: Readonly<Record<string, number>>): TaskSetMember[] =>
   Object.entries(names).map(([generator, weight]) => ({ generator, level, weight }));
+
+/** With the reference library's own parameters. */
+function asInReference(names: readonly string[]): TaskSetMember[] {
+  return names.map((generator) => {
+    const level = getGenerator(generator)!.levels.findIndex(({ config }) => Object.keys(config).length === 0);
+    return { generator, level, weight: 1 };
+  });
+}
 
 const TASK_SETS: readonly TaskSet[] = [
   {
     name: 'starter',
     version: 1,
     summary: 'Small instances of ten tasks, for the bundled policy.',
+    rule: 'own',
     members: atLevel(0, {
       chain_sum: 1,
       products: 1,
@@ -69,6 +91,7 @@ const TASK_SETS: readonly TaskSet[] = [
     name: 'easy',
     version: 1,
     summary: 'Every task one step above its easiest, for language models of some hundred million parameters.',
+    rule: 'own',
     members: atLevel(1, {
       chain_sum: 1,
       products: 1,
@@ -85,6 +108,30 @@ const TASK_SETS: readonly TaskSet[] = [
       decimal_chain_sum: 1,
       binary_alternation: 1,
     }),
+  },
+  {
+    name: 'sapo',
+    version: 1,
+    summary: 'The nine tasks of the SAPO paper (arXiv 2509.08721) with the parameters of the reference library.',
+    rule: 'composite',
+    members: asInReference([
+      'base_conversion',
+      'basic_arithmetic',
+      'arc_1d',
+      'bf',
+      'propositional_logic',
+      'fraction_simplification',
+      'decimal_arithmetic',
+      'calendar_arithmetic',
+      'binary_matrix',
+    ]),
+  },
+  {
+    name: 'everything',
+    version: 1,
+    summary: 'Every task with the parameters of the reference library.',
+    rule: 'composite',
+    members: asInReference(listGenerators().map(({ name }) => name)),
   },
 ];
 
@@ -113,16 +160,51 @@ function levelConfig(name: string, level: number): { version: number; config: Js
   return { version: generator.version, config: structuredClone(generator.levels[at]!.config) };
 }
 
+function memberConfig({ generator, level }: TaskSetMember, levels: SampleOptions['levels']) {
+  return levelConfig(generator, levels?.[generator] ?? level);
+}
+
+function ownRuleRef(set: TaskSet, base: bigint, at: number, levels: SampleOptions['levels']): TaskRef {
+  const index = at % (MAX_INDEX + 1);
+  const weights = set.members.map((member) => member.weight);
+  const [member] = new PythonRandom(MEMBER_DRAW_OFFSET + base + BigInt(at)).choices(set.members, weights, 1);
+  const { version, config } = memberConfig(member!, levels);
+  return { generator: member!.generator, version, config, seed: String(base + BigInt(at - index)), index };
+}
+
+function compositeRef(set: TaskSet, base: bigint, at: number, levels: SampleOptions['levels']): TaskRef {
+  const index = at % (MAX_INDEX + 1);
+  const members = set.members.map((member) => ({ ...member, ...memberConfig(member, levels) }));
+  return compositeTaskRef(members, base + BigInt(at - index), index);
+}
+
+const REF_BY_RULE = { own: ownRuleRef, composite: compositeRef } as const;
+
 /** References `from` to `from + count - 1` of the stream of (set, seed, purpose). The same arguments give the same tasks. */
 export function sampleTaskRefs(set: TaskSet, options: SampleOptions): TaskRef[] {
   const base = streamBase(options.seed, options.purpose ?? 'training');
-  const weights = set.members.map((member) => member.weight);
-  return Array.from({ length: options.count }, (_, i) => {
-    const at = options.from + i;
-    const index = at % (MAX_INDEX + 1);
-    const seed = base + BigInt(at - index);
-    const [member] = new PythonRandom(MEMBER_DRAW_OFFSET + base + BigInt(at)).choices(set.members, weights, 1);
-    const { generator, level } = member!;
-    return { generator, ...levelConfig(generator, options.levels?.[generator] ?? level), seed: String(seed), index };
-  });
+  const refAt = REF_BY_RULE[set.rule];
+  return Array.from({ length: options.count }, (_, i) => refAt(set, base, options.from + i, options.levels));
+}
+
+function sampleTask(set: TaskSet, options: SampleOptions, at: number): TaskInstance {
+  for (let step = 0; step <= MAX_REPLACEMENTS; step++) {
+    const [ref] = sampleTaskRefs(set, { ...options, from: at + step * REPLACEMENT_STEP, count: 1 });
+    const made = instantiate(ref);
+    if (made.ok) return made.instance;
+  }
+  throw new RangeError(`task set ${set.name} has no instance near position ${at}`);
+}
+
+/**
+ * The tasks themselves, `from` below 2^44. A few references have no instance (they divide by zero): a task from far on in the same
+ * stream stands in for each, the same one every time.
+ */
+export function sampleTasks(set: TaskSet, options: SampleOptions): TaskInstance[] {
+  return Array.from({ length: options.count }, (_, i) => sampleTask(set, options, options.from + i));
+}
+
+/** The set's own exam: the same tasks for every node, at the set's own levels, and never in any node's training stream. */
+export function heldOutTasks(set: TaskSet, count: number): TaskInstance[] {
+  return sampleTasks(set, { seed: BigInt(set.version), from: 0, count, purpose: 'held-out' });
 }

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import reasoning_gym
+from reasoning_gym.composite import DatasetSpec
 from reasoning_gym.logic.propositional_logic import Expression
 
 HERE = Path(__file__).parent
@@ -258,6 +259,26 @@ def random_vectors():
     return cases
 
 
+# Members with weights, in order; seeds of the whole. Weights need not sum to one.
+COMPOSITES = [
+    [["chain_sum", 1, {}], ["gcd", 1, {}], ["bitwise_arithmetic", 1, {}]],
+    [["propositional_logic", 0.5, {"max_vars": 3}], ["count_bits", 7.25, {}], ["calendar_arithmetic", 2, {"year": 1999}], ["lcm", 0.01, {}]],
+    [["base_conversion", 3, {"max_base": 10}]],
+    [[name, 1, {}] for name in ("base_conversion", "arc_1d", "propositional_logic", "fraction_simplification", "calendar_arithmetic", "binary_matrix")],
+]
+
+
+def composite_vectors():
+    cases = []
+    for members in COMPOSITES:
+        specs = [DatasetSpec(name=name, weight=weight, config=dict(config)) for name, weight, config in members]
+        for seed in SEEDS:
+            dataset = reasoning_gym.create_dataset("composite", seed=seed, size=1, datasets=specs)
+            items = [[index, dataset[index]["metadata"]["source_dataset"], dataset[index]["answer"]] for index in [*range(8), LAST_INDEX]]
+            cases.append({"members": members, "seed": str(seed), "items": items})
+    return cases
+
+
 def write(name, cases):
     text = {
         "made_by": "test/golden/reasoning-gym/make.py",
@@ -274,7 +295,9 @@ def on_alarm(_signal, _frame):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGALRM, on_alarm)
-    wanted = sys.argv[1:] or ["python-random", *CONFIGS]
+    wanted = sys.argv[1:] or ["python-random", "composite", *CONFIGS]
+    if "composite" in wanted:
+        write("composite", composite_vectors())
     if "python-random" in wanted:
         write("python-random", random_vectors())
     for name, configs in CONFIGS.items():
