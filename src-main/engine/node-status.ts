@@ -8,6 +8,8 @@ export interface StatusParts {
   state: RunState;
   stage: RoundStage;
   opened: OpenedPolicy | null;
+  /** What the provider runs on; null when it cannot be told. */
+  adapter: string | null;
   policyDirectory: string;
   policyVersion: number;
   config: Config;
@@ -33,7 +35,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     state: parts.state,
     stage: parts.state.name === 'training' || parts.state.name === 'finishing' ? parts.stage : 'idle',
     policy: opened ? policyInfo(opened, parts.policyDirectory, parts.policyVersion) : null,
-    provider: opened ? { name: opened.provider, adapter: null } : null,
+    provider: opened ? { name: opened.provider, adapter: parts.adapter } : null,
     objective: { own: config.ownObjective, peers: config.peerObjective },
     round: parts.round,
     meanReward: parts.meanReward,

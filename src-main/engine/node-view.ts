@@ -2,13 +2,16 @@
  * What people see of the node: its status put together from the parts that know, its hardware, and when to tell those who
  * listen (seldom enough that a fast round costs nothing). Reads only; knows nothing of how a round is run.
  */
+import { cpus } from 'node:os';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import type { ProviderVerdict } from '../../native-models/runtime/provider-trial.ts';
 import { appVersion } from '../base/app-root.ts';
+import { safeLine } from '../base/sanitise-text.ts';
 import type { Emitter } from '../base/emitter.ts';
 import type { Config } from '../config.ts';
 import type { Store } from '../store/store.ts';
 import type { Events, HardwareReport, NodeStatus, RoundStage, RunState, SwarmSummary } from './api.ts';
+import { withGpuName } from './kept-verdicts.ts';
 import { readHardware, residentBytes, type MachineReport } from './hardware.ts';
 import { nodeStatus } from './node-status.ts';
 import type { RoundLedger } from './round-ledger.ts';
@@ -29,6 +32,7 @@ export interface NodeViewOptions {
   verdicts: () => readonly ProviderVerdict[];
 }
 
+const processorName = safeLine(cpus()[0]?.model ?? '', 100) || null;
 const RECENT_ROUNDS = 20;
 const STATUS_INTERVAL_MS = 250;
 const ROLLOUT_EVENT_INTERVAL_MS = 1000;
@@ -41,6 +45,8 @@ export class NodeView {
   private statusTimer: NodeJS.Timeout | null = null;
   private rolloutsSentAt = 0;
   private machineReport: Promise<MachineReport> | null = null;
+  /** Empty until the machine has been read. */
+  private gpuNames: readonly string[] = [];
   private closed = false;
 
   constructor(options: NodeViewOptions) {
@@ -55,6 +61,7 @@ export class NodeView {
       state: state(),
       stage: this.stage,
       opened: opened(),
+      adapter: this.adapter(),
       policyDirectory,
       policyVersion: ledger.policyVersion,
       config,
@@ -74,6 +81,21 @@ export class NodeView {
       dataDirectory,
       trainedMs: (counters.trainedMs ?? 0) + trained.pendingMs,
     });
+  }
+
+  /** What the provider in use runs on: as its trial found, else as the machine can only mean it. */
+  private adapter(): string | null {
+    const provider = this.options.opened()?.provider;
+    if (provider === undefined) return null;
+    const tried = this.options.verdicts().find((verdict) => verdict.provider === provider)?.adapter;
+    if (tried !== undefined && tried !== null) return tried;
+    if (provider === 'cpu') return processorName;
+    const unnamed: Pick<ProviderVerdict, 'provider' | 'adapter' | 'verdict'> = {
+      provider,
+      adapter: null,
+      verdict: 'used',
+    };
+    return withGpuName([unnamed], this.gpuNames)[0]?.adapter ?? null;
   }
 
   /** Tells listeners the status soon; many calls make one event. */
@@ -111,7 +133,11 @@ export class NodeView {
 
   /** Read once: it takes seconds, and runs vendors' tools. */
   machine(): Promise<MachineReport> {
-    return (this.machineReport ??= readHardware());
+    this.machineReport ??= readHardware().then((report) => {
+      this.gpuNames = report.gpus.map(({ name }) => name);
+      return report;
+    });
+    return this.machineReport;
   }
 
   async hardware(): Promise<HardwareReport> {
