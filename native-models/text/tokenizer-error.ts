@@ -11,6 +11,7 @@ export type TokenizerErrorCode =
   | 'badShape'
   | 'noEndToken'
   | 'badTokenId'
+  | 'badTemplate'
   | 'emptyCorpus'
   | 'badOption';
 

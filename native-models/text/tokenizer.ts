@@ -21,6 +21,8 @@ export interface Tokenizer {
   encodeTemplate(text: string): number[];
   /** Special tokens are left out; ids beyond the vocabulary (a padded head may sample them) give nothing. */
   decode(ids: readonly number[]): string;
+  /** As text: what `encode` never yields and `decode` leaves out. */
+  readonly specialTokens: readonly string[];
   /** One more than the largest id; the policy's head may be padded to more. */
   readonly vocabularySize: number;
   readonly eosId: number;
@@ -98,6 +100,7 @@ export function createTokenizer(
     encode: (text) => idsOf(specials.some((special) => text.includes(special)) ? withoutSpecials() : full, text),
     encodeTemplate: (text) => idsOf(full, text),
     decode: (ids) => decodeWith(full, ids, vocabularySize),
+    specialTokens: specials,
     vocabularySize,
     eosId,
     bosId: idOf('bos_token'),
