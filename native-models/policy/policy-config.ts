@@ -76,8 +76,8 @@ const KNOWN_KEYS = new Set(
     'attention_bias mlp_bias hidden_act eos_token_id quantization_config use_sliding_window sliding_window ' +
     'max_window_layers layer_types rope_interleaved pretraining_tp ' +
     // About files, training or sampling:
-    'architectures bos_token_id pad_token_id torch_dtype dtype transformers_version initializer_range use_cache ' +
-    'attention_dropout _name_or_path name_or_path is_llama_config transformers.js_config _attn_implementation ' +
+    'architectures torch_dtype dtype transformers_version initializer_range use_cache ' +
+    'attention_dropout name_or_path is_llama_config transformers.js_config ' +
     'temperature top_p top_k do_sample repetition_penalty max_length chunk_size_feed_forward return_dict id2label label2id ' +
     'is_decoder task_specific_params unsloth_fixed unsloth_version model_name tokenizer_class auto_map waggle_model'
   ).split(' '),
@@ -138,7 +138,8 @@ function refuseOptions(raw: Json): void {
   if ((raw.pretraining_tp ?? 1) !== 1) refuse(`pretraining_tp ${quoted(raw.pretraining_tp)}`);
   for (const [key, value] of Object.entries(raw)) {
     const isOff = value === null || value === false || value === 0;
-    if (!isOff && !KNOWN_KEYS.has(key)) refuse(`option ${quoted(key)} (${quoted(value)})`);
+    const isRemark = key.startsWith('_') || key.endsWith('_token_id');
+    if (!isOff && !isRemark && !KNOWN_KEYS.has(key)) refuse(`option ${quoted(key)} (${quoted(value)})`);
   }
 }
 

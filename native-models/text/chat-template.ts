@@ -7,12 +7,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  Environment as LibraryEnvironment,
-  Interpreter as LibraryInterpreter,
-  parse,
-  tokenize,
-} from '@huggingface/jinja';
+import * as library from '@huggingface/jinja';
 import { TokenizerError } from './tokenizer-error.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -32,12 +27,7 @@ interface Library {
   Environment: new () => { set(name: string, value: unknown): void };
   Interpreter: new (environment: unknown) => { run(program: unknown): { value: string } };
 }
-const jinja = {
-  tokenize,
-  parse,
-  Environment: LibraryEnvironment,
-  Interpreter: LibraryInterpreter,
-} as unknown as Library;
+const jinja = library as unknown as Library;
 
 type Json = Record<string, unknown>;
 
