@@ -22,8 +22,6 @@ class CancelledError extends Error {
   readonly code = 'cancelled';
 }
 
-/** Bumped when the layout of a checkpoint's tensors or state changes. */
-const CHECKPOINT_VERSION = 1;
 const CHECKPOINTS_KEPT = 2;
 const PROGRESS_INTERVAL_MS = 200;
 const FOREIGN_FIX =
@@ -191,7 +189,7 @@ export class ComputeServer {
     if (!this.store) throw new Error('Opened without a checkpoint folder');
     const shape = [weights.length];
     await this.store.save({
-      version: CHECKPOINT_VERSION,
+      version: optimizer.step,
       state: { optimizerStep: optimizer.step, node: node as never },
       tensors: {
         weights: { shape, data: weights },

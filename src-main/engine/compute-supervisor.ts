@@ -40,6 +40,7 @@ export class ComputeSupervisor {
   private readonly options: ComputeSupervisorOptions;
   private host: ComputeHost | null = null;
   private ending = false;
+  private readonly refused = Promise.withResolvers<never>();
   private closed = false;
   private deaths = 0;
   /** Restarts since this node was started. */
@@ -48,6 +49,7 @@ export class ComputeSupervisor {
 
   constructor(options: ComputeSupervisorOptions) {
     this.options = options;
+    this.refused.promise.catch(() => undefined);
   }
 
   get pid(): number | null {
@@ -68,12 +70,12 @@ export class ComputeSupervisor {
    */
   async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
     const { log, objectives, policyDirectory, checkpointDirectory, threads } = this.options;
-    const wanted = await this.options.provider();
+    const wanted = await Promise.race([this.options.provider(), this.refused.promise]); // may try them for long
     const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
     if (provider !== wanted)
       log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
     await this.stop(); // one that is still there after a failed start
-    if (this.closed) throw closedError(); // while the providers were tried
+    if (this.closed) throw closedError();
     this.ending = false;
     const host = new ComputeHost(this.options.spawn);
     this.host = host;
@@ -119,10 +121,10 @@ export class ComputeSupervisor {
     this.host = null;
   }
 
-  /** The same for good: a start in progress fails with code `cancelled`. */
-  async close(): Promise<void> {
+  /** From now on no process is started; a start that still waits for its provider fails with code `cancelled`. */
+  refuseStarts(): void {
     this.closed = true;
-    await this.stop();
+    this.refused.reject(closedError());
   }
 
   private onExit(host: ComputeHost, exit: ComputeExit): void {

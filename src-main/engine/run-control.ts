@@ -240,6 +240,7 @@ export class RunControl {
   async end(): Promise<void> {
     const { state, supervisor, ledger, log } = this.options;
     this.ending = true;
+    supervisor.refuseStarts();
     state.dispatch({ type: 'close' });
     // A cancel between two calls reaches neither: it is said until the round has ended.
     const cancelling = setInterval(() => supervisor.cancel(), CANCEL_INTERVAL_MS);
@@ -257,7 +258,7 @@ export class RunControl {
           error,
         );
     }
-    await supervisor.close();
+    await supervisor.stop();
   }
 }
 

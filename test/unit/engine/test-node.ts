@@ -15,7 +15,7 @@ import { createLog, type LogRow } from '../../../src-main/base/log.ts';
 import { loadConfig } from '../../../src-main/config.ts';
 import type { Events, NodeStatus, RunStateName } from '../../../src-main/engine/api.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
-import { openEngine, type Engine } from '../../../src-main/engine/engine.ts';
+import { openEngine, type Engine, type EngineOptions } from '../../../src-main/engine/engine.ts';
 import { RedoLog } from '../../../src-main/train/redo-log.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'waggle-node-'));
@@ -61,6 +61,7 @@ export interface TestNode {
 export async function openNode(
   flags: Readonly<Record<string, unknown>> = {},
   directory: string = newFolder(),
+  seams: Pick<EngineOptions, 'spawnTrial'> = {},
 ): Promise<TestNode> {
   const { config } = loadConfig({ flags: { ...tinyRounds, dataDirectory: directory, ...flags } });
   const log = createLog({ directory: null, level: 'debug' });
@@ -72,7 +73,7 @@ export async function openNode(
     if (channel.pid !== null) computePids.push(channel.pid);
     return channel;
   };
-  const engine = await openEngine({ config, log, spawnCompute });
+  const engine = await openEngine({ config, log, spawnCompute, ...seams });
   engines.add(engine);
   void engine.closed.then(() => engines.delete(engine));
   const invoke: TestNode['invoke'] = (name, args) => engine.api.invoke(name, args);
