@@ -1,4 +1,5 @@
 /** The pages in the order of the navigation. */
+import Activity from '@lucide/svelte/icons/activity';
 import House from '@lucide/svelte/icons/house';
 import MessagesSquare from '@lucide/svelte/icons/messages-square';
 import Puzzle from '@lucide/svelte/icons/puzzle';
@@ -6,9 +7,18 @@ import ScrollText from '@lucide/svelte/icons/scroll-text';
 import Trophy from '@lucide/svelte/icons/trophy';
 import type { ViewName } from '../state/route.svelte.ts';
 
-export const pages: readonly { view: ViewName; label: string; icon: typeof House }[] = [
+export interface Page {
+  view: ViewName;
+  label: string;
+  /** Where the label is too long for the bar of a narrow window. */
+  short?: string;
+  icon: typeof House;
+}
+
+export const pages: readonly Page[] = [
   { view: 'home', label: 'Home', icon: House },
-  { view: 'leaderboard', label: 'Leaderboard', icon: Trophy },
+  { view: 'training', label: 'Training', icon: Activity },
+  { view: 'leaderboard', label: 'Leaderboard', short: 'Board', icon: Trophy },
   { view: 'rollouts', label: 'Rollouts', icon: MessagesSquare },
   { view: 'tasks', label: 'Tasks', icon: Puzzle },
   { view: 'log', label: 'Log', icon: ScrollText },

@@ -10,6 +10,7 @@ import type {
   RoundRow,
   RunState,
 } from '../../src-main/engine/api.ts';
+import { metricDefinitions } from '../../src-main/stats/metrics.ts';
 
 export type ScenarioName = 'empty' | 'training' | 'paused' | 'restarting' | 'error' | 'offline' | 'hostile' | 'long';
 
@@ -59,35 +60,30 @@ export function makeRound(round: number, total: number, now = Date.now()): Round
     metrics: {
       ownReward: clip(mean + (noise() - 0.5) * 0.24),
       ...(round % 3 === 0 && round > 10 ? { adoptedReward: clip(mean - 0.05 + (noise() - 0.5) * 0.2) } : {}),
-      loss: 0.4 * Math.exp(-round / 90) + noise() * 0.05,
-      entropyNats: 1.1 * Math.exp(-round / 400) + noise() * 0.05,
+      entropy: 1.1 * Math.exp(-round / 400) + noise() * 0.05,
+      groupSpread: 0.4 - 0.1 * (round / total) + noise() * 0.05,
+      zeroAdvantage: clip(0.2 + 0.3 * (round / total) + noise() * 0.2),
+      gradientNorm: 0.6 + noise() * 0.5,
+      clippedTokens: 0,
+      ownNll: 0.5 * Math.exp(-round / 400) + noise() * 0.03,
+      ownBalance: 0.9 + noise() * 0.3,
+      ...(round > 10
+        ? {
+            peerNll: 0.7 * Math.exp(-round / 500) + noise() * 0.05,
+            peerBalance: 0.95 + noise() * 0.1,
+            staleness: 1 + noise(),
+            stabilisedHigh: clip(0.3 + 0.3 * (round / total)),
+            stabilisedLow: clip(0.02 + noise() * 0.02),
+          }
+        : {}),
+      ownGroups: 4,
+      peerGroups: round > 10 ? 4 : 0,
       generateTokensPerSecond: 4800 + noise() * 600,
     },
   };
 }
 
-const metrics: MetricDefinition[] = [
-  {
-    name: 'ownReward',
-    label: 'Own reward',
-    unit: 'share',
-    meaning: 'Mean reward of the completions this node generated in the round.',
-  },
-  {
-    name: 'adoptedReward',
-    label: 'Adopted reward',
-    unit: 'share',
-    meaning: 'Mean reward of the completions adopted from peers in the round, recomputed here.',
-  },
-  { name: 'loss', label: 'Loss', unit: 'nats', meaning: 'Objective of the round before its step.' },
-  { name: 'entropyNats', label: 'Entropy', unit: 'nats', meaning: 'Mean entropy of the policy over its own tokens.' },
-  {
-    name: 'generateTokensPerSecond',
-    label: 'Generation speed',
-    unit: 'tokens/s',
-    meaning: 'Tokens generated per second of generating.',
-  },
-];
+const metrics: MetricDefinition[] = [...metricDefinitions];
 
 const tries: [string, string, string, string][] = [
   [

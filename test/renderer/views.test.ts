@@ -63,6 +63,26 @@ test('rollouts: filter goes to the node, live rows come on top, held rows wait, 
   await eventually(async () => assert.equal(await cards.count(), 200));
 });
 
+test('rollouts: tries of one group stand beside each other, and the filter keeps the count of the whole', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'rollouts' });
+  const first = page.getByRole('article').first();
+  await first.waitFor();
+  const { task } = makeRollout(3_000);
+  const group = Array.from({ length: 8 }, (_, i) => ({
+    ...makeRollout(3_000),
+    id: 3_000 + i,
+    task,
+    completion: `try ${i}`,
+    reward: i < 3 ? 1 : 0,
+  }));
+  node.push('rollouts', group);
+  await page.getByRole('article', { name: '3 of 8 right' }).waitFor();
+  assert.equal(await first.getByRole('listitem').count(), 8);
+  await page.getByRole('radio', { name: 'Right', exact: true }).click();
+  await eventually(async () => assert.equal(await first.getByRole('listitem').count(), 3));
+  assert.match((await first.textContent()) ?? '', /3 of 8 right/);
+});
+
 test('rollouts: older ones are loaded by the id of the last', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'rollouts' });
   const cards = page.getByRole('article');
@@ -113,4 +133,15 @@ test('empty views say why they are empty', async (t) => {
   await page.getByText('Nothing tried yet').waitFor();
   await page.goto(page.url().replace('rollouts', 'log'));
   await page.getByText('No lines at this level').waitFor();
+});
+
+test('training: objectives in words, measures with how to read them, only those that were recorded', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'training' });
+  await page.getByText('Own answers: GRPO').waitFor();
+  await page.getByText('Peers’ answers: ASymPO').waitFor();
+  await page.getByRole('heading', { name: 'Surprise', exact: true }).waitFor();
+  assert.equal(await page.getByRole('heading', { name: 'Distance from the start' }).count(), 0);
+  const round = node.scenario.rounds.at(-1)!;
+  node.push('round', { ...round, round: round.round + 1, metrics: { ...round.metrics, referenceKl: 0.25 } });
+  await page.getByText('Distance from the start: 0.25 in the latest round.').waitFor();
 });
