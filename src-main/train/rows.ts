@@ -5,7 +5,6 @@
  */
 import type { TrainRow } from '../../native-models/runtime/batch.ts';
 import type { Objective } from '../objective/objective.ts';
-import type { OwnGroup } from '../rollout/rollout.ts';
 import type { Tokenizer } from '../../native-models/text/tokenizer.ts';
 import type { Completion } from '../types.ts';
 
@@ -18,10 +17,6 @@ export interface TokenGroup {
     behaviorLogprobs: readonly number[] | null;
     referenceLogprobs?: readonly number[];
   }[];
-}
-
-export function ownTokenGroup(group: OwnGroup): TokenGroup {
-  return group;
 }
 
 /**
