@@ -50,6 +50,11 @@ export function sortRows(rows: readonly LeaderboardRow[], sorting: Sorting): Lea
   );
 }
 
+/** What of the swarm does not apply to this node itself is a dash: it neither adopts its own groups nor turns them away. */
+export function cellText(row: LeaderboardRow, column: ColumnName): string {
+  return row.own && (column === 'groupsAdopted' || column === 'rejected') ? '–' : formatCount(row[column]);
+}
+
 /** Share right among the answers checked, or null when none was. */
 export function shareRight(row: LeaderboardRow): number | null {
   return row.completionsVerified === 0 ? null : row.completionsRight / row.completionsVerified;

@@ -71,7 +71,7 @@ export function describeReason(reason: WaitReason): ReasonText {
 
 /** The stages of a round in their order, with what happens in each. */
 export const stages: readonly { stage: Exclude<RoundStage, 'idle'>; label: string; doing: string; unit: string }[] = [
-  { stage: 'generate', label: 'Answer', doing: 'The policy answers tasks', unit: 'tokens' },
+  { stage: 'generate', label: 'Answer', doing: 'The policy answers tasks', unit: 'tokens at most' },
   { stage: 'verify', label: 'Check', doing: 'The answers are checked', unit: 'groups' },
   { stage: 'share', label: 'Share', doing: 'Groups are offered to peers', unit: 'groups' },
   { stage: 'admit', label: 'Adopt', doing: 'Groups from peers are checked and adopted', unit: 'groups' },
