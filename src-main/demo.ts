@@ -5,6 +5,7 @@
  * Invariants: nothing leaves 127.0.0.1; no process and no folder is left behind, however it ends (Ctrl-C, a node that dies,
  * --rounds or --seconds reached); nodes end by themselves when this process is killed, for their channel to it closes.
  */
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ interface DemoOptions {
   seconds: number;
 }
 
-const watchEveryMs = 10_000;
+const watchEveryMs = 5000;
 const terminal = openTerminal(process.stdout, process.stderr, process.env);
 
 const {
@@ -60,6 +61,7 @@ async function runDemo(): Promise<number> {
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   let outcome = 0;
   let closing = false;
+  const isClosing = (): boolean => closing;
   let finish: () => void = () => undefined;
   const over = new Promise<void>((resolve) => (finish = resolve));
   const end = untilEnd({
@@ -75,7 +77,7 @@ async function runDemo(): Promise<number> {
     await open(folder, nodes, closers);
     for (const node of nodes) {
       void node.ended.then((code) => {
-        if (closing) return;
+        if (isClosing()) return;
         terminal.complain(
           `waggle: node ${node.number} has ended (${node.lastWords() || `exit code ${String(code)}`}).`,
         );
@@ -85,9 +87,12 @@ async function runDemo(): Promise<number> {
     }
     watch(nodes, finish);
   } catch (error) {
-    terminal.complain(`waggle: the demo could not start: ${describeError(error)}`);
-    outcome = 1;
-    finish();
+    // Nodes that were ended while they started could not start: that is no failure.
+    if (!isClosing()) {
+      terminal.complain(`waggle: the demo could not start: ${describeError(error)}`);
+      outcome = 1;
+      finish();
+    }
   }
   return Math.max(await end, outcome);
 }
@@ -95,8 +100,7 @@ async function runDemo(): Promise<number> {
 async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<unknown>)[]): Promise<void> {
   // Each node gets its share of the processor: more threads than cores only wait for each other.
   const threads = Math.max(1, Math.floor(availableParallelism() / nodeCount));
-  const building = isSourceCheckout() && rendererIsStale() ? buildRenderer() : Promise.resolve();
-  building.catch((error: unknown) => terminal.complain(`waggle: no dashboard: ${describeError(error)}`));
+  if (isSourceCheckout() && rendererIsStale()) closers.push(buildBeside());
   const dht = await createTestnet(3, { host: '127.0.0.1' });
   closers.push(() => dht.destroy());
   const bootstrap = dht.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',');
@@ -107,6 +111,22 @@ async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<u
   const [first] = await Promise.all(nodes.map((node) => node.address));
   terminal.print(`Dashboard of node 1: ${paint(terminal, 'bold', first!)}`);
   terminal.print(`How far each node is, every ${watchEveryMs / 1000} s:`);
+}
+
+/** Builds the dashboard while the nodes start; returns what ends the build if the demo ends first. */
+function buildBeside(): () => Promise<void> {
+  terminal.print('Building the dashboard beside it...');
+  let tool: ChildProcess | null = null;
+  let over = false;
+  const built = buildRenderer((child) => (tool = child)).then(
+    () => over || terminal.print('The dashboard is ready.'),
+    (error: unknown) => over || terminal.complain(`waggle: no dashboard: ${describeError(error)}`),
+  );
+  return async () => {
+    over = true;
+    tool?.kill();
+    await built;
+  };
 }
 
 /** One line a node now and then; ends the demo at its limits. */

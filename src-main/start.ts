@@ -8,7 +8,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describeError } from './base/errors.ts';
 import { appVersion, isSourceCheckout } from './base/app-root.ts';
-import { appIsStale, buildApp, buildRenderer, rendererIsStale } from './cli/build.ts';
+import { appIsStale, buildApp, buildRenderer, rendererIsBeingBuilt, rendererIsStale } from './cli/build.ts';
 import { toArguments } from './cli/config-options.ts';
 import { fetchElectron, findElectron, runDesktop, whyNoDisplay } from './cli/desktop.ts';
 import type { Terminal } from './cli/terminal.ts';
@@ -35,7 +35,8 @@ export async function startWaggle({ flags, env, terminal }: StartOptions): Promi
     if (typeof reason === 'number') return reason;
     say(`No window: ${reason}. Running the headless node instead.`);
   }
-  const stopBuilding = isSourceCheckout() && rendererIsStale() ? buildBeside(say) : () => undefined;
+  const toBuild = isSourceCheckout() && rendererIsStale() && !rendererIsBeingBuilt();
+  const stopBuilding = toBuild ? buildBeside(say) : () => undefined;
   const { runHeadless } = await import('./headless.ts');
   try {
     return await runHeadless({ loaded, json, terminal });

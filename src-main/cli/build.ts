@@ -3,7 +3,7 @@
  * Knows nothing of what is started then. The renderer is built beside the former one and swapped in when it is whole.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { appRoot, rendererDirectory } from '../base/app-root.ts';
@@ -18,9 +18,35 @@ export function appIsStale(): boolean {
   return isOlder(at('dist', '.tsbuild', 'src-main.json'), [at('src-main'), at('native-models'), at('package.json')]);
 }
 
+/** Each build has a folder named after its process until it is swapped in. */
+const freshPrefix = 'renderer.building-';
+
+/** Whether another Waggle builds it at this moment, as when the demo has started several nodes. */
+export function rendererIsBeingBuilt(): boolean {
+  return buildsInProgress().some(({ alive }) => alive);
+}
+
+function buildsInProgress(): { folder: string; alive: boolean }[] {
+  const dist = statSync(at('dist'), { throwIfNoEntry: false });
+  const names = dist === undefined ? [] : readdirSync(at('dist'));
+  return names
+    .filter((name) => name.startsWith(freshPrefix))
+    .map((name) => ({ folder: at('dist', name), alive: isAlive(Number(name.slice(freshPrefix.length))) }));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** Throws `NodeFault` with code `buildFailed` and the tool's last lines. */
 export async function buildRenderer(onChild?: (child: ChildProcess) => void): Promise<void> {
-  const fresh = `renderer.building-${process.pid}`;
+  for (const { folder, alive } of buildsInProgress()) if (!alive) rmSync(folder, { recursive: true, force: true });
+  const fresh = `${freshPrefix}${process.pid}`;
+  mkdirSync(at('dist', fresh), { recursive: true });
   const config = [
     '--config',
     at('src-renderer', 'vite.config.ts'),
@@ -50,7 +76,9 @@ async function runTool(
   byHand: string,
   onChild?: (child: ChildProcess) => void,
 ): Promise<void> {
-  const child = spawn(process.execPath, args, { cwd: appRoot, stdio: ['ignore', 'pipe', 'pipe'] });
+  // In a group of its own: the terminal's Ctrl-C is for us, who end the tool and do not mistake that for a failed build.
+  const detached = process.platform !== 'win32';
+  const child = spawn(process.execPath, args, { cwd: appRoot, stdio: ['ignore', 'pipe', 'pipe'], detached });
   onChild?.(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

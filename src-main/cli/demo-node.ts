@@ -98,7 +98,7 @@ async function connect(dataDirectory: string): Promise<RemoteNode> {
   return connectNode(found.info);
 }
 
-/** The node's first line on standard output is its address as JSON. */
+/** The node's first line on standard output, as JSON, is its address, or the fault that kept it from starting. */
 function readAddress(
   child: ChildProcess,
   ended: Promise<number | null>,
@@ -107,14 +107,24 @@ function readAddress(
 ): Promise<string> {
   const address = new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on('line', (line) => {
-      try {
-        resolve((JSON.parse(line) as { url: string }).url);
-      } catch {
-        reject(new Error(`Node ${number} printed something unexpected: ${harmless(line).slice(0, 200)}`));
-      }
+      const said = parseFirstLine(line);
+      if (said.url !== undefined) resolve(said.url);
+      else reject(new Error(`Node ${number} could not start: ${harmless(said.fault ?? line).slice(0, 300)}`));
     });
     void ended.then(() => reject(new Error(`Node ${number} could not start: ${lastWords()}`)));
   });
   address.catch(() => undefined); // whoever awaits it hears of it
   return address;
+}
+
+function parseFirstLine(line: string): { url?: string; fault?: string } {
+  try {
+    const { url, fault } = JSON.parse(line) as { url?: unknown; fault?: { message: string; fix: string } };
+    return {
+      ...(typeof url === 'string' ? { url } : {}),
+      ...(fault ? { fault: `${fault.message} ${fault.fix}` } : {}),
+    };
+  } catch {
+    return {};
+  }
 }
