@@ -3,12 +3,24 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { plainDecimal, integerText } from '../../src-main/tasks/answer-match.ts';
+import { runBf } from '../../src-main/tasks/bf-machine.ts';
+import {
+  addDecimals,
+  decimalPlainText,
+  decimalString,
+  divideDecimals,
+  multiplyDecimals,
+  parseDecimal,
+  subtractDecimals,
+  type Decimal,
+} from '../../src-main/tasks/decimal.ts';
 import { evaluateFloor } from '../../src-main/tasks/floor-arithmetic.ts';
-import { floatText } from '../../src-main/tasks/python-text.ts';
+import { entailment, formulaText, parseFormula, truthTable } from '../../src-main/tasks/logic.ts';
+import { fixedText, floatText } from '../../src-main/tasks/python-text.ts';
 import { listGenerators } from '../../src-main/tasks/registry.ts';
 import { instantiate, parseTaskRef, taskRefKey } from '../../src-main/tasks/task-ref.ts';
 import type { TaskInstance } from '../../src-main/tasks/task.ts';
-import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
+import { verifyCompletion, verifyGroup } from '../../src-main/tasks/verify-completions.ts';
 import type { TaskRef } from '../../src-main/types.ts';
 
 const LONGEST_SEED = 10n ** 40n - 1n;
@@ -24,6 +36,17 @@ function refsOf(generator: ReturnType<typeof listGenerators>[number]): fc.Arbitr
   });
 }
 
+/** References with one or two numbers of the config anywhere in a wide range; many are refused. */
+function wildRefsOf(generator: ReturnType<typeof listGenerators>[number]): fc.Arbitrary<TaskRef> {
+  const numeric = Object.keys(generator.defaults).filter((key) => typeof generator.defaults[key] === 'number');
+  const change = fc.dictionary(fc.constantFrom(...numeric), fc.oneof(fc.integer({ min: -1, max: 40 }), fc.double()), {
+    maxKeys: 3,
+  });
+  return fc
+    .tuple(refsOf(generator), change)
+    .map(([ref, changed]) => ({ ...ref, config: { ...ref.config, ...changed } }));
+}
+
 /** Null where the reference library has no instance either. */
 function made(ref: unknown): TaskInstance | null {
   const result = instantiate(ref);
@@ -33,7 +56,9 @@ function made(ref: unknown): TaskInstance | null {
 const HOSTILE_TEXT = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 400 }),
   fc.stringMatching(/^[-+0-9.,/*× [\]'"x{}$\\fracd]{0,60}$/),
+  fc.stringMatching(/^[PQRS ()∧∨¬→↔]{0,40}$/),
   fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+  fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString('utf8')),
 );
 
 for (const generator of listGenerators()) {
@@ -65,6 +90,25 @@ for (const generator of listGenerators()) {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test(`${generator.name}: any config is refused or works, and partial credit lies from 0 to 1`, () => {
+    let worked = 0;
+    fc.assert(
+      fc.property(wildRefsOf(generator), HOSTILE_TEXT, (ref, text) => {
+        const instance = made(ref);
+        if (instance === null) return;
+        worked++;
+        assert.equal(generator.verify(instance.terseAnswer, instance).reward, 1, JSON.stringify(instance.ref));
+        for (const answer of [text, instance.answer, `${instance.answer} `, instance.answer.slice(1)]) {
+          const { reward } = verifyCompletion(instance, `<answer>${answer}</answer>`, { scoring: 'partial' });
+          assert.ok(reward >= 0 && reward <= 1, `${reward}`);
+          if (answer === instance.answer && answer !== '') assert.equal(reward, 1, JSON.stringify(instance.ref));
+        }
+      }),
+      { numRuns: 60, seed: 3 },
+    );
+    assert.ok(worked >= 5, `${worked} worked`);
   });
 
   test(`${generator.name}: neighbouring indices differ`, () => {
@@ -161,6 +205,79 @@ test('floor arithmetic agrees with numbers where those are exact', () => {
         return; // a division by zero further in
       }
       assert.equal(got, BigInt(value));
+    }),
+  );
+});
+
+/** Formulas of up to four variables, as text with every operation in parentheses, and as a function. */
+const FORMULAS = fc.letrec<{ node: { text: string; value: (row: number) => boolean } }>((tie) => ({
+  node: fc.oneof(
+    { maxDepth: 4 },
+    fc.nat(3).map((j) => ({ text: 'PQRS'[j]!, value: (row: number) => ((row >> j) & 1) === 1 })),
+    tie('node').map(({ text, value }) => ({ text: `¬${text}`, value: (row: number) => !value(row) })),
+    fc.tuple(tie('node'), fc.constantFrom('∧', '∨', '→', '↔'), tie('node')).map(([a, operator, b]) => ({
+      text: `(${a.text} ${operator} ${b.text})`,
+      value: (row: number) => {
+        const [x, y] = [a.value(row), b.value(row)];
+        return { '∧': x && y, '∨': x || y, '→': !x || y, '↔': x === y }[operator];
+      },
+    })),
+  ),
+})).node;
+
+test('truth tables agree with evaluation row by row, and formulas print as they read', () => {
+  fc.assert(
+    fc.property(FORMULAS, ({ text, value }) => {
+      const formula = parseFormula(text)!;
+      assert.equal(formulaText(formula), text);
+      const [word] = truthTable(formula, ['P', 'Q', 'R', 'S']);
+      for (let row = 0; row < 16; row++) assert.equal(((word! >> row) & 1) === 1, value(row), `${text} row ${row}`);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a premise that says something follows, its negation does not', () => {
+  fc.assert(
+    fc.property(fc.array(FORMULAS, { minLength: 1, maxLength: 4 }), (formulas) => {
+      const premises = formulas.map(({ text }) => parseFormula(text)!);
+      const follows = entailment(premises, ['P', 'Q', 'R', 'S']);
+      const isPossible = Array.from({ length: 16 }, (_, row) => row).some((row) =>
+        formulas.every(({ value }) => value(row)),
+      );
+      for (const premise of premises) {
+        assert.ok(follows(premise));
+        assert.equal(follows({ kind: 'not', inner: premise }), !isPossible);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('the BF machine ends on any text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...Array.from('+-<>[].,x')), maxLength: 60 }), (program) => {
+      const run = runBf(program, 2000);
+      assert.ok(run.ok ? run.steps <= 2000 : run.reason.length > 0);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('decimals agree with integers where those are exact', () => {
+  const small = fc.integer({ min: -1e6, max: 1e6 });
+  fc.assert(
+    fc.property(small, small, fc.nat(4), (a, b, places) => {
+      const of = (value: number): Decimal => ({ ...parseDecimal(fixedText(BigInt(value), places)) });
+      const scaled = (text: string): number => Math.round(Number(text) * 10 ** (2 * places));
+      assert.equal(scaled(decimalString(addDecimals(of(a), of(b), 40))), (a + b) * 10 ** places);
+      assert.equal(scaled(decimalString(subtractDecimals(of(a), of(b), 40))), (a - b) * 10 ** places + 0);
+      if (Math.abs(a * b) < 2 ** 50)
+        assert.equal(scaled(decimalPlainText(multiplyDecimals(of(a), of(b), 40))), a * b + 0);
+      if (b !== 0) {
+        const quotient = Number(decimalString(divideDecimals(of(a), of(b), 40)));
+        assert.ok(Math.abs(quotient - a / b) <= 1e-12 * Math.abs(a / b));
+      }
     }),
   );
 });

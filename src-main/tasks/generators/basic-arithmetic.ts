@@ -12,10 +12,10 @@ import { defineGenerator } from '../define-generator.ts';
 import { UndefinedInstanceError } from '../undefined-instance.ts';
 import { DivisionByZeroError, evaluateFloor } from '../floor-arithmetic.ts';
 import type { PythonRandom } from '../python-random.ts';
-import { gcdBig } from './divisors.ts';
+import { gcdBig, primesBelow } from './divisors.ts';
 
 const MAX_DIVISOR_SEARCH = 10n ** 10n;
-/** Without parentheses each number up to this one is tried as a divisor. */
+/** Without parentheses divisors below this one are searched. */
 const MAX_DIVISOR_TRIES = 100_000;
 
 const OPERATORS = ['+', '-', '*', '/'] as const;
@@ -105,14 +105,22 @@ function drawGrouped(random: PythonRandom, config: Config, terms: number, digits
   return { expression, asked: expression, value: evaluateFloor(expression) };
 }
 
-/** Divisors of `value` from 2 on, below both `value` and `limit`. */
+/** Divisors of `value` from 2 on, below both `value` and `limit`, in rising order. */
 function properDivisors(value: bigint, limit: number): number[] {
   const size = value < 0n ? -value : value;
   const end = size < BigInt(limit) ? Number(size) : limit;
   if (end > MAX_DIVISOR_TRIES) throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
-  const divisors: number[] = [];
-  for (let divisor = 2; divisor < end; divisor++) if (size % BigInt(divisor) === 0n) divisors.push(divisor);
-  return divisors;
+  let divisors = [1];
+  for (const prime of primesBelow(end)) {
+    if (size % BigInt(prime) !== 0n) continue;
+    let power = 1;
+    const smaller = divisors;
+    do {
+      power *= prime;
+      divisors = [...divisors, ...smaller.map((divisor) => divisor * power).filter((divisor) => divisor < end)];
+    } while (power * prime < end && size % BigInt(power * prime) === 0n);
+  }
+  return divisors.sort((a, b) => a - b).slice(1);
 }
 
 function drawUngrouped(random: PythonRandom, config: Config, terms: number, digits: number): DrawnExpression {

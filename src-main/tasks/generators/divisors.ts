@@ -23,3 +23,22 @@ export function primeFactors(n: number): number[] {
   if (rest > 1) factors.push(rest);
   return factors;
 }
+
+let knownPrimes: readonly number[] = [];
+let knownBelow = 0;
+
+/** Rising; sieved once for the largest `end` asked for so far. */
+export function primesBelow(end: number): readonly number[] {
+  if (end > knownBelow) {
+    const isComposite = new Uint8Array(end);
+    const primes: number[] = [];
+    for (let n = 2; n < end; n++) {
+      if (isComposite[n] === 1) continue;
+      primes.push(n);
+      for (let multiple = n * n; multiple < end; multiple += n) isComposite[multiple] = 1;
+    }
+    [knownPrimes, knownBelow] = [primes, end];
+  }
+  const first = knownPrimes.findIndex((prime) => prime >= end);
+  return first < 0 ? knownPrimes : knownPrimes.slice(0, first);
+}

@@ -140,3 +140,24 @@ test('every level of every generator parses and is canonical', () => {
     }
   }
 });
+
+test('each generator says what it does, has the reference level, and asks in plain text of bounded length', () => {
+  for (const { name, version, summary, levels } of listGenerators()) {
+    assert.match(name, /^[a-z][a-z0-9_]+$/);
+    assert.match(summary, /^[A-Z][^\n]{10,100}\.$/, name);
+    assert.ok(
+      levels.some(({ config }) => Object.keys(config).length === 0),
+      `${name} has no level with the defaults`,
+    );
+    for (const { config } of levels) {
+      for (let index = 0; index < 20; index++) {
+        const made = instantiate({ generator: name, version, config, seed: '1', index });
+        if (!made.ok) continue;
+        const { question, terse } = made.instance;
+        assert.match(question, /^[^\p{Cc}\p{Cs}]+(?:\n[^\p{Cc}\p{Cs}]+)*$/u, name);
+        assert.match(terse, /^[a-z]+ [^\p{Cc}]+$/u, name);
+        assert.ok(question.length <= 4000, `${name}: ${question.length} characters`);
+      }
+    }
+  }
+});
