@@ -14,6 +14,24 @@ export interface AdapterConfig {
   targets: readonly LinearName[];
 }
 
+/** What the owner wants: `auto` adapts large policies and trains small ones in full. */
+export interface AdapterRequest {
+  mode: 'auto' | 'lora' | 'full';
+  rank: number;
+  alpha: number;
+  targets: readonly string[];
+}
+
+/** From this many weights on `auto` takes an adapter: full training needs 20 bytes a weight, an adapter little more than 4. */
+export const ADAPTED_FROM_WEIGHTS = 50_000_000;
+
+/** Null: all weights are trained. @throws PolicyError */
+export function chooseAdapter(weights: number, request: AdapterRequest): AdapterConfig | null {
+  const { mode, rank, alpha, targets } = request;
+  if (mode === 'full' || (mode === 'auto' && weights < ADAPTED_FROM_WEIGHTS)) return null;
+  return adapterConfig(rank, alpha, targets);
+}
+
 /** @throws PolicyError for numbers out of range and for linears that a decoder does not have. */
 export function adapterConfig(rank: number, alpha: number, targets: readonly string[]): AdapterConfig {
   const fail = (what: string): never => {

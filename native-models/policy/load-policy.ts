@@ -16,10 +16,14 @@ import { formatPolicyConfig, namedEnds, parsePolicyConfig, type PolicyConfig } f
 import { PolicyError } from './policy-error.ts';
 import { openWeightFiles, requireTensors, type WeightFiles } from './weight-files.ts';
 
+export type StoredAs = 'float16' | 'bfloat16' | 'float32';
+
 export interface LoadedPolicy {
   config: PolicyConfig;
   /** Flat, in the order of `parameterSlots(config)`. */
   weights: Float32Array;
+  /** Precision of the file: what a trained copy is worth storing in. */
+  storedAs: StoredAs;
   tokenizer: Tokenizer;
   /** The folder's name. */
   name: string;
@@ -27,7 +31,7 @@ export interface LoadedPolicy {
 export interface PolicyToSave {
   config: PolicyConfig;
   weights: Float32Array;
-  dtype: 'float16' | 'float32';
+  dtype: StoredAs;
   /** Folder whose tokenizer files are copied; null for none. */
   tokenizerFrom: string | null;
   /** Markdown for README.md. */
@@ -35,11 +39,13 @@ export interface PolicyToSave {
 }
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
+const STORED_AS = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+const DTYPE = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
 const LARGEST_HALF = 65_504;
 
 /** @throws PolicyError */
 export async function loadPolicyFolder(directory: string): Promise<LoadedPolicy> {
-  const { config, weights, eosTokenIds } = await loadPolicyWeights(directory);
+  const { config, weights, eosTokenIds, storedAs } = await loadPolicyWeights(directory);
   const tokenizer = await loadTokenizer(directory).catch((cause: unknown) => {
     throw asPolicyError(cause);
   });
@@ -52,16 +58,16 @@ export async function loadPolicyFolder(directory: string): Promise<LoadedPolicy>
   }
   // A chat model may name several ends; the tokenizer's own is the one its completions are written with.
   if (eosTokenIds.includes(tokenizer.eosId)) config.eosTokenId = tokenizer.eosId;
-  return { config, weights, tokenizer, name: basename(resolve(directory)) };
+  return { config, weights, storedAs, tokenizer, name: basename(resolve(directory)) };
 }
 
 /** The same without the tokenizer. @throws PolicyError */
 export async function loadPolicyWeights(
   directory: string,
-): Promise<{ config: PolicyConfig; weights: Float32Array; eosTokenIds: readonly number[] }> {
+): Promise<{ config: PolicyConfig; weights: Float32Array; storedAs: StoredAs; eosTokenIds: readonly number[] }> {
   const raw = await readConfig(join(directory, 'config.json'));
   const config = parsePolicyConfig(raw);
-  return { config, weights: await readWeights(directory, config), eosTokenIds: namedEnds(raw) };
+  return { config, ...(await readWeights(directory, config)), eosTokenIds: namedEnds(raw) };
 }
 
 async function readConfig(path: string): Promise<unknown> {
@@ -92,7 +98,10 @@ async function readConfig(path: string): Promise<unknown> {
   }
 }
 
-async function readWeights(directory: string, config: PolicyConfig): Promise<Float32Array> {
+async function readWeights(
+  directory: string,
+  config: PolicyConfig,
+): Promise<{ weights: Float32Array; storedAs: StoredAs }> {
   let files: WeightFiles | null = null;
   try {
     files = await openWeightFiles(directory);
@@ -100,7 +109,7 @@ async function readWeights(directory: string, config: PolicyConfig): Promise<Flo
     const weights = allocate(parameterCount(slots));
     for (const { name, offset, length } of slots)
       await files.readFloatsInto(name, weights.subarray(offset, offset + length), { requireFinite: true });
-    return weights;
+    return { weights, storedAs: STORED_AS[files.entries.get(slots[0]!.name)!.dtype as 'F32' | 'F16' | 'BF16'] };
   } catch (cause) {
     throw asPolicyError(cause);
   } finally {
@@ -193,7 +202,7 @@ function tensorsOf({ config, weights, dtype }: PolicyToSave): Parameters<typeof 
           : 'Go back to an earlier checkpoint: the run has diverged.';
         throw new PolicyError('policyInvalid', `${name} holds ${bad}, which cannot be saved as ${dtype}`, fix);
       }
-      return [name, { dtype: dtype === 'float16' ? ('F16' as const) : ('F32' as const), shape, data }];
+      return [name, { dtype: DTYPE[dtype], shape, data }];
     }),
   );
 }

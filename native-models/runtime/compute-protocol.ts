@@ -6,6 +6,7 @@ import type { GenerateOptions, Generated } from './generate.ts';
 import type { TrainRow } from './batch.ts';
 import type { GradientSum, UpdateResult } from './policy-runtime.ts';
 import type { AdamWOptions } from '../optim/adamw.ts';
+import type { AdapterConfig, AdapterRequest } from '../policy/adapter.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import type { ProviderName } from './provider.ts';
 
@@ -16,6 +17,10 @@ export interface OpenedPolicy {
   name: string;
   config: PolicyConfig;
   parameters: number;
+  /** Null where all weights are trained. */
+  adapter: AdapterConfig | null;
+  /** How many numbers an update changes. */
+  trainedParameters: number;
   /** Optimiser steps since the base policy. */
   version: number;
   provider: ProviderName;
@@ -27,7 +32,14 @@ export interface OpenedPolicy {
 
 export interface ComputeCalls {
   open: {
-    args: { policyDirectory: string; checkpointDirectory: string | null; provider: ProviderName; threads: number };
+    args: {
+      policyDirectory: string;
+      checkpointDirectory: string | null;
+      provider: ProviderName;
+      threads: number;
+      /** Left out: all weights are trained. */
+      adapter?: AdapterRequest;
+    };
     result: OpenedPolicy;
   };
   /** `model`: ModelProto bytes of a gradient graph lowered for the provider. */
@@ -49,7 +61,7 @@ export interface ComputeCalls {
    * the policy is elsewhere (a round was interrupted between two epochs) the call fails with code `checkpointMidRound`.
    */
   save: { args: { state: CheckpointState; version: number }; result: { bytes: number } };
-  /** Writes the trained policy as a Hugging Face folder. */
+  /** Writes the trained policy as a Hugging Face folder; an adapter is worked in, and kept beside as a PEFT folder `adapter`. */
   exportPolicy: { args: { directory: string }; result: null };
 }
 export type ComputeCallName = keyof ComputeCalls;

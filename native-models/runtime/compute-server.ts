@@ -2,9 +2,15 @@
  * The compute side of the protocol: one call after the other, controls in between. Knows nothing of how messages travel
  * (compute-process.ts) nor of rewards and rounds.
  */
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpoint-store.ts';
-import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder } from '../policy/load-policy.ts';
+import { adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from '../policy/adapter.ts';
+import { saveAdapterFolder } from '../policy/adapter-folder.ts';
+import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder, type StoredAs } from '../policy/load-policy.ts';
+import { policyCard } from '../policy/model-card.ts';
+import type { PolicyConfig } from '../policy/policy-config.ts';
+import { randomStream } from './sampling.ts';
 import { generate } from './generate.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import type {
@@ -23,6 +29,9 @@ class CancelledError extends Error {
 }
 
 const CHECKPOINTS_KEPT = 2;
+const ADAPTER_SEED = 0x10a;
+const ADAPTER_FIX =
+  'Set adapter, loraRank, loraAlpha and loraTargets back to what this data folder was made with, or give the node a data folder of its own with --data.';
 const PROGRESS_INTERVAL_MS = 200;
 const FOREIGN_FIX =
   'Start with the policy this data folder was made with (--policy), or give this one a data folder of its own with --data.';
@@ -35,6 +44,7 @@ export class ComputeServer {
   private readonly post: (message: FromCompute) => void;
   private policy: PolicyRuntime | null = null;
   private policyDirectory = '';
+  private base: { name: string; storedAs: StoredAs } = { name: '', storedAs: 'float32' };
   private store: CheckpointStore | null = null;
   private queue: Promise<void> = Promise.resolve();
   private held = false;
@@ -119,24 +129,26 @@ export class ComputeServer {
     },
     save: ({ state, version }) => this.save(state, version),
     exportPolicy: async ({ directory }) => {
-      const { config, weights } = this.opened();
-      await savePolicyFolder(directory, { config, weights, dtype: 'float16', tokenizerFrom: this.policyDirectory });
+      await this.exportPolicy(directory);
       return null;
     },
   };
 
   private async open(args: ComputeCalls['open']['args']): Promise<OpenedPolicy> {
     await this.policy?.close();
-    const { config, weights, tokenizer, name } = await loadPolicyFolder(args.policyDirectory);
+    const { config, weights, tokenizer, name, storedAs } = await loadPolicyFolder(args.policyDirectory);
+    const adapter = args.adapter ? chooseAdapter(weights.length, args.adapter) : null;
     const policy = new PolicyRuntime({
       config,
       weights,
+      adapter: adapter && { config: adapter, weights: startOfAdapter(config, adapter) },
       provider: args.provider,
       threads: args.threads,
       padId: tokenizer.padId ?? config.eosTokenId,
     });
     this.policy = policy;
     this.policyDirectory = args.policyDirectory;
+    this.base = { name, storedAs };
     this.store =
       args.checkpointDirectory === null
         ? null
@@ -146,10 +158,32 @@ export class ComputeServer {
       name,
       config,
       parameters: weights.length,
+      adapter,
+      trainedParameters: policy.trained.length,
       version: policy.optimizer.step,
       provider: args.provider,
       ...resumed,
     };
+  }
+
+  private async exportPolicy(directory: string): Promise<void> {
+    const policy = this.opened();
+    const { config, adapter, trained } = policy;
+    const { name, storedAs } = this.base;
+    const describe = (form: 'policy' | 'adapter'): string =>
+      policyCard({ base: name, form, config, adapter, steps: policy.optimizer.step });
+    const card = describe('policy');
+    const weights = policy.mergedWeights();
+    await savePolicyFolder(directory, { config, weights, dtype: storedAs, tokenizerFrom: this.policyDirectory, card });
+    if (adapter) {
+      const matrices = { config: adapter, weights: trained };
+      await saveAdapterFolder(join(directory, 'adapter'), {
+        ...matrices,
+        policy: config,
+        baseModel: name,
+        card: describe('adapter'),
+      });
+    }
   }
 
   private async resume(policy: PolicyRuntime): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
@@ -158,7 +192,8 @@ export class ComputeServer {
     const passedOver = latest.damaged.map(({ path, reason }) => `${path}: ${reason}`);
     if (!latest.checkpoint) return { state: null, passedOver };
     const { state, tensors } = latest.checkpoint;
-    const parts = { weights: policy.weights, 'adamw.m': policy.optimizer.m, 'adamw.v': policy.optimizer.v };
+    requireSameAdapter((state.adapter ?? null) as AdapterConfig | null, policy.adapter);
+    const parts = this.checkpointParts(policy);
     for (const [key, target] of Object.entries(parts)) {
       const saved = tensors[key]?.data;
       if (saved?.length !== target.length) {
@@ -176,7 +211,8 @@ export class ComputeServer {
   }
 
   private async save(node: CheckpointState, version: number): Promise<{ bytes: number }> {
-    const { weights, optimizer } = this.opened();
+    const policy = this.opened();
+    const { trained, optimizer, adapter } = policy;
     if (optimizer.step !== version) {
       throw Object.assign(
         new Error(`The policy has taken ${optimizer.step} optimiser steps, the checkpoint would say ${version}`),
@@ -187,18 +223,34 @@ export class ComputeServer {
       );
     }
     if (!this.store) throw new Error('Opened without a checkpoint folder');
-    const shape = [weights.length];
     await this.store.save({
       version: optimizer.step,
-      state: { optimizerStep: optimizer.step, node: node as never },
-      tensors: {
-        weights: { shape, data: weights },
-        'adamw.m': { shape, data: optimizer.m },
-        'adamw.v': { shape, data: optimizer.v },
-      },
+      state: { optimizerStep: optimizer.step, node: node as never, ...(adapter ? { adapter: adapter as never } : {}) },
+      tensors: Object.fromEntries(
+        Object.entries(this.checkpointParts(policy)).map(([key, data]) => [key, { shape: [data.length], data }]),
+      ),
     });
-    return { bytes: weights.byteLength * 3 };
+    return { bytes: trained.byteLength * 3 };
   }
+
+  /** What training changes: the base under an adapter stays in its own folder. */
+  private checkpointParts({ adapter, trained, optimizer }: PolicyRuntime): Record<string, Float32Array> {
+    return { [adapter ? 'adapter' : 'weights']: trained, 'adamw.m': optimizer.m, 'adamw.v': optimizer.v };
+  }
+}
+
+/** The same start on every machine: two nodes with one policy and one adapter differ by what they learn alone. */
+function startOfAdapter(config: PolicyConfig, adapter: AdapterConfig): Float32Array {
+  return initialAdapter(adapterSlots(config, adapter), randomStream(ADAPTER_SEED));
+}
+
+/** Moments of other matrices would be taken for these where the sizes happen to agree. */
+function requireSameAdapter(saved: AdapterConfig | null, wanted: AdapterConfig | null): void {
+  const describe = (adapter: AdapterConfig | null): string =>
+    adapter ? `rank ${adapter.rank}, alpha ${adapter.alpha}, on ${adapter.targets.join(', ')}` : 'none';
+  if (describe(saved) === describe(wanted)) return;
+  const message = `The checkpoint's adapter is ${describe(saved)}; the settings ask for ${describe(wanted)}`;
+  throw Object.assign(new Error(message), { code: 'foreign', fix: ADAPTER_FIX });
 }
 
 /** The store knows folders only; here it is known that one belongs to a policy. */

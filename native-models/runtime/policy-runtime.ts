@@ -49,6 +49,8 @@ export interface UpdateResult {
   learningRate: number;
 }
 
+const MAX_BAD_GRADIENTS = 5;
+
 export class PolicyRuntime {
   readonly config: PolicyConfig;
   readonly provider: ProviderName;
@@ -69,6 +71,8 @@ export class PolicyRuntime {
   /** Second buffer that a micro-batch's gradient lands in before it is added. */
   private partial: Float32Array | null = null;
   private gradientRows = 0;
+  /** In a row. */
+  private badGradients = 0;
   private rotary: { cos: TensorView; sin: TensorView } | null = null;
 
   constructor(options: PolicyRuntimeOptions) {
@@ -147,7 +151,10 @@ export class PolicyRuntime {
     return sum;
   }
 
-  /** One optimiser step on the accumulated gradient, which is then forgotten. */
+  /**
+   * One optimiser step on the accumulated gradient, which is then forgotten. One that is not finite is left out.
+   * @throws Error `gradientNotFinite` when several in a row were
+   */
   update(options: AdamWOptions, maxGradientNorm: number): UpdateResult {
     const gradientNorm = this.gradientRows > 0 ? globalNorm(this.gradient) : 0;
     const applied = this.gradientRows > 0 && Number.isFinite(gradientNorm);
@@ -155,7 +162,10 @@ export class PolicyRuntime {
       const scale = maxGradientNorm > 0 ? clipFactor(gradientNorm, maxGradientNorm) : 1;
       adamWStep(this.trained, this.gradient, this.optimizer, this.slots, options, scale);
     }
+    const isBad = !applied && this.gradientRows > 0;
     this.gradientRows = 0;
+    this.badGradients = isBad ? this.badGradients + 1 : 0;
+    if (this.badGradients >= MAX_BAD_GRADIENTS) throw badGradientError(this.badGradients);
     return { gradientNorm, applied, learningRate: options.learningRate };
   }
 
@@ -298,6 +308,16 @@ function viewsOf(slots: readonly ParameterSlot[], flat: Float32Array, prefix = '
 function requireLength(what: string, flat: Float32Array, slots: readonly ParameterSlot[]): void {
   const count = parameterCount(slots);
   if (flat.length !== count) throw new Error(`${flat.length} ${what} given, the config needs ${count}`);
+}
+
+function badGradientError(count: number): Error {
+  return Object.assign(
+    new Error(`The gradient was not finite ${count} times in a row: the policy cannot be trained on`),
+    {
+      code: 'gradientNotFinite',
+      fix: 'Lower learningRate or maxGradientNorm and start again from an earlier checkpoint.',
+    },
+  );
 }
 
 function scalar(view: TensorView): number {

@@ -52,7 +52,10 @@ export function sampleToken(
   for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - max);
   const logTotal = Math.log(total) + max;
   if (!Number.isFinite(logTotal))
-    throw new Error('sampleToken: the logits are not finite; the weights are ruined, go back to an earlier checkpoint');
+    throw Object.assign(new Error('The logits are not finite: the weights are ruined'), {
+      code: 'logitsNotFinite',
+      fix: 'Go back to an earlier checkpoint, or to the base policy with a data folder of its own.',
+    });
   if (options.temperature === 0) return { token: best, logprob: max - logTotal };
   const token = draw(logits, max, options, random, scratch);
   return { token, logprob: logits[token]! - logTotal };

@@ -54,6 +54,8 @@ const hostPort = z
 
 const objectives = ['grpo', 'asympo', 'spo', 'sft'] as const;
 
+const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+
 const shape = {
   dataDirectory: field(
     text(4096).default(''),
@@ -105,6 +107,24 @@ const shape = {
     '',
     'Folder of the model to train, in Hugging Face layout; empty is the bundled policy.',
     { flag: 'policy', path: true },
+  ),
+  adapter: field(
+    z.enum(['auto', 'lora', 'full']).default('auto'),
+    'policy',
+    '',
+    'What training changes: lora a small adapter beside the frozen policy, full all weights, auto lora for policies of more than 50 million parameters.',
+  ),
+  loraRank: field(whole(1, 1024, 16), 'policy', '', 'Rank of the adapter: more can learn more and needs more memory.'),
+  loraAlpha: field(real(0.001, 100_000, 32), 'policy', '', 'The adapter counts alpha / rank times.'),
+  loraTargets: field(
+    z
+      .array(z.enum(loraTargets))
+      .min(1)
+      .max(loraTargets.length)
+      .default([...loraTargets]),
+    'policy',
+    '',
+    'Linears of the policy that get an adapter, comma-separated.',
   ),
   provider: field(
     z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml']).default('auto'),
@@ -208,6 +228,24 @@ const shape = {
     'training',
     '',
     "Objective for peers' groups, which come without log-probabilities.",
+  ),
+  peerSampling: field(
+    z.enum(['uniform', 'spread', 'fresh']).default('uniform'),
+    'training',
+    '',
+    "How peers' groups are drawn: all alike, rather those solved about half the time, or rather the newest.",
+  ),
+  maxGroupsPerPeer: field(
+    whole(0, 1024, 0),
+    'training',
+    'groups',
+    'Most groups of one peer that are trained on in one round; 0 is no limit.',
+  ),
+  maxSurpriseGap: field(
+    real(0, 100, 0),
+    'training',
+    'nats',
+    "Peers' groups that surprise the policy by this much more per token than its own answers are left out; 0 keeps all.",
   ),
   learningRate: field(real(1e-9, 1, 1e-4), 'training', '', 'Step size of the optimiser after the warm-up.'),
   warmupSteps: field(

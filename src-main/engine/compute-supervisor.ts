@@ -14,6 +14,7 @@ import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.
 import type { ProviderName } from '../../native-models/runtime/provider.ts';
 import { loweringFor } from '../../native-models/runtime/provider.ts';
 import { lowerGraph } from '../../native-models/graph/lower.ts';
+import type { AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { gradientGraph } from '../../native-models/policy/graphs.ts';
 import type { Logger } from '../base/log.ts';
 import type { Objective } from '../objective/objective.ts';
@@ -23,6 +24,7 @@ export interface ComputeSupervisorOptions {
   policyDirectory: string;
   checkpointDirectory: string;
   threads: number;
+  adapter: AdapterRequest;
   /** Chosen by the provider trial; asked at every start. */
   provider: () => Promise<ProviderName>;
   /** Asked at every start: logged rounds may need one that the config no longer names. */
@@ -69,7 +71,7 @@ export class ComputeSupervisor {
    * @throws ComputeError where the policy or the checkpoint is at fault (restarting would not help), ComputeDiedError where it crashed.
    */
   async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
-    const { log, objectives, policyDirectory, checkpointDirectory, threads } = this.options;
+    const { log, objectives, policyDirectory, checkpointDirectory, threads, adapter } = this.options;
     const wanted = await Promise.race([this.options.provider(), this.refused.promise]); // may try them for long
     const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
     if (provider !== wanted)
@@ -81,13 +83,13 @@ export class ComputeSupervisor {
     this.host = host;
     void host.exited.then((exit) => this.onExit(host, exit));
     try {
-      const opened = await host.call('open', { policyDirectory, checkpointDirectory, provider, threads });
+      const opened = await host.call('open', { policyDirectory, checkpointDirectory, provider, threads, adapter });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
       const names = new Set<string>();
       for (const { name, loss } of objectives()) {
         if (names.has(name)) continue;
         names.add(name);
-        const model = lowerGraph(gradientGraph(opened.config, loss), loweringFor(provider), name);
+        const model = lowerGraph(gradientGraph(opened.config, loss, opened.adapter), loweringFor(provider), name);
         await host.call('defineObjective', { name, model });
       }
       this.provider = provider;

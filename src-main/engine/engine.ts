@@ -233,6 +233,7 @@ class WaggleEngine implements Engine {
       policyDirectory: this.parts.policyDirectory,
       checkpointDirectory: this.parts.folder.paths.checkpoints,
       threads: config.cpuThreads,
+      adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
       provider: () => this.providers.choose(),
       objectives: () => this.neededObjectives(),
       log: log.for('compute'),

@@ -39,6 +39,7 @@ function supervise(provider: () => Promise<ProviderName>) {
     policyDirectory: '',
     checkpointDirectory: '',
     threads: 1,
+    adapter: { mode: 'full', rank: 1, alpha: 1, targets: ['q_proj'] },
     provider,
     objectives: () => [],
     log: log.for('compute'),
