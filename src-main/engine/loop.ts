@@ -10,7 +10,7 @@
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
-import type { Objective } from '../objective/objective.ts';
+import { mean, type Objective } from '../objective/objective.ts';
 import { generateRollouts, promptTokens, verifyRollouts, type OwnGroup, type PolicyText } from '../rollout/rollout.ts';
 import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
@@ -22,6 +22,7 @@ import {
   type TrainOutcome,
   type TrainPlan,
 } from '../train/train-round.ts';
+import { choosePeerGroups, withinSurpriseGap } from '../train/foreign-groups.ts';
 import { sampleOwnGroups } from '../train/training-set.ts';
 import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
@@ -29,8 +30,8 @@ import type { RoundStage } from './api.ts';
 export interface SwarmPort {
   /** Record ids, null where a group was too large to share. */
   share(groups: readonly OwnGroup[], round: number): (string | null)[];
-  /** Verified groups with a spread of rewards, and how many own rounds each waited in the pool. */
-  adopt(count: number): { group: Group; waitedRounds: number }[];
+  /** Which of the verified groups with a spread of rewards `choose` picked, and how many own rounds each waited in the pool. */
+  adopt(choose: (offered: readonly Group[]) => readonly Group[]): { group: Group; waitedRounds: number }[];
 }
 
 export interface RoundParts {
@@ -60,6 +61,8 @@ export interface RoundResult {
   shared: number;
   trainedOwn: OwnGroup[];
   adopted: AdoptedGroup[];
+  /** Groups of peers that were drawn and then left out by `maxSurpriseGap`. */
+  tooForeign: number;
   plan: TrainPlan | null;
   outcome: TrainOutcome | null;
   /** Wall time by stage. */
@@ -86,7 +89,14 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   );
   const own = await stage('verify', () => verifyRollouts(policy, generated));
   const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
-  const adopted = await stage('admit', () => adoptFromPeers(swarm, config.peerGroups, policy));
+  const offered = await stage('admit', () => adoptFromPeers(swarm, config, policy, () => random.float()));
+  const adopted = await stage('admit', () =>
+    withinSurpriseGap(compute, offered, {
+      ownSurprise: ownSurprise(own),
+      maxGap: config.maxSurpriseGap,
+      maxTokens: config.microBatchTokens,
+    }),
+  );
   const peers = adopted.map(({ tokens }) => tokens);
   const trainedOwn = sampleOwnGroups(own, adopted.length, config, () => random.float());
   const withLogprobs = (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
@@ -102,7 +112,8 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   const outcome = await stage('train', () =>
     plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs)) : null,
   );
-  const result: RoundResult = { round, own, shared, trainedOwn, adopted, plan, outcome, seconds };
+  const tooForeign = offered.length - adopted.length;
+  const result: RoundResult = { round, own, shared, trainedOwn, adopted, tooForeign, plan, outcome, seconds };
   await stage('record', () => parts.commit(result));
   return result;
 }
@@ -120,9 +131,20 @@ function shareOwn(swarm: SwarmPort, own: readonly OwnGroup[], round: number, mos
   return swarm.share(ordered.slice(0, most), round).filter((id) => id !== null).length;
 }
 
+/** Mean -log p per token of own answers when they were sampled. */
+function ownSurprise(own: readonly OwnGroup[]): number {
+  return -mean(own.flatMap(({ completions }) => completions.flatMap(({ behaviorLogprobs }) => behaviorLogprobs)));
+}
+
 /** Regenerates each adopted task and puts the peers' text into own tokens; what does not fit the own context is left out. */
-function adoptFromPeers(swarm: SwarmPort, count: number, policy: RoundParts['policy']): AdoptedGroup[] {
-  return swarm.adopt(count).flatMap(({ group, waitedRounds }) => {
+function adoptFromPeers(
+  swarm: SwarmPort,
+  config: Config,
+  policy: RoundParts['policy'],
+  random: () => number,
+): AdoptedGroup[] {
+  const drawn = swarm.adopt((groups) => choosePeerGroups(groups, config, random));
+  return drawn.flatMap(({ group, waitedRounds }) => {
     const made = instantiate(group.task);
     if (!made.ok) return [];
     const prompt = promptTokens(policy, made.instance);

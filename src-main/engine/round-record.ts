@@ -86,6 +86,7 @@ function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricVal
       : {}),
     ownGroups: result.trainedOwn.length,
     peerGroups: adopted.length,
+    ...(result.tooForeign > 0 ? { tooForeignGroups: result.tooForeign } : {}),
     sharedGroups: result.shared,
     admittedGroups: around.admittedGroups,
     rejectedRecords: around.rejectedRecords,

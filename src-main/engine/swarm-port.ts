@@ -9,6 +9,7 @@ import { parseHostPort, type Config } from '../config.ts';
 import type { OwnGroup } from '../rollout/rollout.ts';
 import type { PeerCredit } from '../store/rows.ts';
 import type { Identity } from '../swarm/identity.ts';
+import type { GroupChoice } from '../swarm/pool.ts';
 import { createSwarm, type Swarm } from '../swarm/swarm.ts';
 import { verifyGroup } from '../tasks/verify-completions.ts';
 import type { Group, PeerId } from '../types.ts';
@@ -81,8 +82,8 @@ export class NodeSwarm implements SwarmPort {
     return this.swarm.share(shareable, round);
   }
 
-  adopt(count: number): { group: Group; waitedRounds: number }[] {
-    const groups = this.swarm?.adopt(count) ?? [];
+  adopt(choose: GroupChoice): { group: Group; waitedRounds: number }[] {
+    const groups = this.swarm?.adopt(choose) ?? [];
     return groups.map((group) => {
       const arrived = this.arrivals.get(group.id) ?? this.options.currentRound();
       this.arrivals.delete(group.id);

@@ -72,6 +72,12 @@ const table = {
     unit: 'groups',
     meaning: "Peers' groups in the training set of this round (J).",
   },
+  tooForeignGroups: {
+    label: 'Left out as too foreign',
+    unit: 'groups',
+    meaning:
+      "Peers' groups that were drawn and then left out because they surprised the policy more than maxSurpriseGap.",
+  },
   sharedGroups: { label: 'Groups shared', unit: 'groups', meaning: 'Own groups offered to the swarm this round.' },
   admittedGroups: {
     label: 'Groups admitted',

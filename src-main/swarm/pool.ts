@@ -16,6 +16,9 @@ interface Entry {
   atMs: number;
 }
 
+/** Picks from the groups it is offered; what it returns besides is ignored. */
+export type GroupChoice = (offered: readonly Group[]) => readonly Group[];
+
 /** Rewards differ within the group, so at least one advantage is not zero. */
 export function hasSpread(rewards: readonly number[]): boolean {
   return rewards.some((reward) => reward !== rewards[0]);
@@ -85,11 +88,7 @@ export class Pool {
    * first (SAPO, arXiv 2509.08721, section 3); sampled groups leave the pool. `random` is uniform in [0, 1).
    */
   sample(count: number, random: () => number): Group[] {
-    const useful: Entry[] = [];
-    for (const entry of [...this.#entries.values()]) {
-      if (hasSpread(entry.group.completions.map((completion) => completion.reward))) useful.push(entry);
-      else this.#remove(entry);
-    }
+    const useful = this.#useful();
     const taken = Math.max(0, Math.min(Math.floor(count), useful.length));
     for (let i = 0; i < taken; i++) {
       const j = i + Math.floor(random() * (useful.length - i));
@@ -99,6 +98,28 @@ export class Pool {
       this.#remove(chosen);
     }
     return useful.slice(0, taken).map((entry) => entry.group);
+  }
+
+  /** The same with the choice left to the caller: those of the groups with a spread that `choose` returns leave the pool. */
+  take(choose: GroupChoice): Group[] {
+    const useful = new Map(this.#useful().map((entry) => [entry.group.id, entry]));
+    const offered = [...useful.values()].map((entry) => entry.group);
+    return choose(offered).flatMap(({ id }) => {
+      const entry = useful.get(id);
+      if (!entry || !useful.delete(id)) return [];
+      this.#remove(entry);
+      return [entry.group];
+    });
+  }
+
+  /** Drops the groups without a reward spread; returns the others. */
+  #useful(): Entry[] {
+    const useful: Entry[] = [];
+    for (const entry of [...this.#entries.values()]) {
+      if (hasSpread(entry.group.completions.map((completion) => completion.reward))) useful.push(entry);
+      else this.#remove(entry);
+    }
+    return useful;
   }
 
   #trimOrigin(own: Map<string, Entry>): void {

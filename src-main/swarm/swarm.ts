@@ -28,7 +28,7 @@ import type { PeerEntry } from './ledger.ts';
 import { DEFAULT_LIMITS, WIRE } from './limits.ts';
 import type { SwarmLimits } from './limits.ts';
 import { Members } from './members.ts';
-import { hasSpread, Pool } from './pool.ts';
+import { hasSpread, Pool, type GroupChoice } from './pool.ts';
 import { presenceOf, presenceText } from './presence.ts';
 import type { Presence } from './presence.ts';
 import type { ReceiptRow } from './receipt-book.ts';
@@ -105,8 +105,8 @@ export interface Swarm {
   share(groups: readonly ShareableGroup[], round: number): (string | null)[];
   /** Asks neighbours now; resolves to the number of groups admitted. It also runs by itself. */
   pull(): Promise<number>;
-  /** Up to `count` verified groups with a reward spread; they leave the pool. */
-  adopt(count: number): Group[];
+  /** Up to `count` verified groups with a reward spread, or those that a function picks; they leave the pool. */
+  adopt(want: number | GroupChoice): Group[];
   status(): SwarmStatus;
   /** Latest seen first. */
   peers(): PeerEntry[];
@@ -264,9 +264,9 @@ class SwarmNode implements Swarm {
     return this.#suspended || this.#closing !== null ? Promise.resolve(0) : this.#exchange.pull();
   }
 
-  adopt(count: number): Group[] {
+  adopt(want: number | GroupChoice): Group[] {
     this.#pool.expire(this.#elapsed());
-    const groups = this.#pool.sample(count, this.#options.random);
+    const groups = typeof want === 'number' ? this.#pool.sample(want, this.#options.random) : this.#pool.take(want);
     this.#counters.adopted += groups.length;
     for (const group of groups) {
       this.#ledger.touch(group.origin).groupsAdopted++;

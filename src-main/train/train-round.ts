@@ -108,7 +108,8 @@ export async function withNeededLogprobs(
   return result;
 }
 
-async function scoreGroups(
+/** Log-probs of every completion's tokens, groups one after the other. @throws ComputeError */
+export async function scoreGroups(
   compute: ComputeHost,
   groups: readonly TokenGroup[],
   maxTokens: number,

@@ -112,3 +112,21 @@ test('whoever delivers most makes room, so a flood of free keys displaces itself
     assert.equal(pool.bytes, 0);
   }
 });
+
+test('a caller may choose: what it picks of what it was offered leaves the pool, once, and nothing else', () => {
+  const { pool } = open();
+  const groups = [group('a'), group('b'), group('b'), group('c', [1, 1])];
+  for (const each of groups) pool.add(each, `${each.origin}/1`, 0, 'n');
+  const offered: Group[] = [];
+  const taken = pool.take((useful) => {
+    offered.push(...useful);
+    return [useful[1]!, useful[1]!, group('stranger')];
+  });
+  assert.deepEqual(offered, groups.slice(0, 3), 'the group without a spread is not offered');
+  assert.deepEqual(taken, [groups[1]]);
+  assert.deepEqual(
+    pool.take((useful) => useful),
+    [groups[0], groups[2]],
+  );
+  assert.equal(pool.size, 0);
+});
