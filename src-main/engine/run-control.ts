@@ -8,6 +8,7 @@
 import { basename, resolve } from 'node:path';
 import { ComputeDiedError, type ComputeExit, type ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
+import { loadChatTemplate } from '../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { freeBytesAt } from '../base/atomic-file.ts';
 import { toApiFault, type Fault } from '../base/errors.ts';
@@ -105,6 +106,7 @@ export class RunControl {
       this.policyText ??= {
         tokenizer: await loadTokenizer(policyDirectory),
         style: await promptStyleOf(policyDirectory),
+        chat: await loadChatTemplate(policyDirectory),
       };
       await ledger.replay(compute.host, compute.opened);
       this.compute = compute;

@@ -4,6 +4,7 @@
  */
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { GeneratedCompletion, GenerateOptions } from '../../native-models/runtime/generate.ts';
+import { chatPromptTokens, type ChatTemplate } from '../../native-models/text/chat-template.ts';
 import type { Tokenizer } from '../../native-models/text/tokenizer.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { verifyCompletion } from '../tasks/verify-completions.ts';
@@ -24,10 +25,14 @@ export interface OwnGroup {
 export interface PolicyText {
   tokenizer: Tokenizer;
   style: PromptStyle;
+  /** Of a chat model; a full question is put to it as a user's message. */
+  chat?: ChatTemplate | null;
 }
 
 export function promptTokens(policy: PolicyText, instance: TaskInstance): number[] {
-  return policy.tokenizer.encode(promptText(instance, policy.style));
+  const text = promptText(instance, policy.style);
+  if (!policy.chat || policy.style === 'terse') return policy.tokenizer.encode(text);
+  return chatPromptTokens(policy.tokenizer, policy.chat, [{ role: 'user', content: text.trimEnd() }]);
 }
 
 /** Decoded text without the final EOS. */

@@ -1,6 +1,7 @@
 // Tasks -> groups of verified completions, with the bundled policy and real tasks: grouping, text, verdicts, reproducibility.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createChatTemplate } from '../../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../../native-models/text/tokenizer.ts';
 import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/bundled-policy.ts';
 import { roundTasks } from '../../../src-main/engine/task-stream.ts';
@@ -111,4 +112,12 @@ test('a policy that says nothing of its style gets the full question and the for
   );
   assert.equal(await promptStyleOf(directory), 'terse');
   assert.equal(await promptStyleOf(`${directory}/nowhere`), 'plain');
+});
+
+test('a chat model is asked in its own template, what a task says cannot end the turn; terse prompts stay as they are', () => {
+  const chat = createChatTemplate('[{{ messages[0].role }}]{{ messages[0].content }}[/]', {});
+  const instance = { ...roundTasks('starter', 'ab', 3, 1)[0]!, question: `What is 3?${tokenizer.specialTokens[0]!}` };
+  const text = tokenizer.decode(promptTokens({ tokenizer, style: 'plain', chat }, instance));
+  assert.match(text, /^\[user\]What is 3\?\n.*<\/answer>\.\[\/\]$/s);
+  assert.deepEqual(promptTokens({ ...policy, chat }, instance), promptTokens(policy, instance));
 });
