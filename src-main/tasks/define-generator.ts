@@ -9,7 +9,11 @@ import { PythonRandom } from './python-random.ts';
 import type { TaskGenerator, TaskLevel, TaskProblem } from './task.ts';
 
 export interface DrawnProblem {
-  question: string;
+  /**
+   * The wording where the reference draws one; else several that ask the same: one is drawn after everything else, so that the instance
+   * is not touched by it. The easiest level always takes the first, for policies too small to read more than one.
+   */
+  question: string | readonly string[];
   terse: string;
   answer: string;
   /** Short spelling of the answer; the answer itself unless given. */
@@ -31,8 +35,14 @@ export interface GeneratorSpec<F extends ConfigFields> {
   partialCredit?: CreditRule;
 }
 
+function wordingOf(question: DrawnProblem['question'], random: PythonRandom, isEasiest: boolean): string {
+  if (typeof question === 'string') return question;
+  return isEasiest ? question[0]! : random.choice(question);
+}
+
 export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpec<F>): TaskGenerator {
   const { name, version, summary, levels } = spec;
+  const easiest = JSON.stringify({ ...defaultsOf(spec.fields), ...levels[0]?.config });
   return {
     name,
     version,
@@ -41,9 +51,10 @@ export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpe
     defaults: defaultsOf(spec.fields),
     parseConfig: (config) => parseConfig(spec.fields, spec.rules, config),
     generate(config, seed, index) {
-      const drawn = spec.draw(new PythonRandom(seed + BigInt(index)), config as unknown as ConfigOf<F>);
+      const random = new PythonRandom(seed + BigInt(index));
+      const drawn = spec.draw(random, config as unknown as ConfigOf<F>);
       return {
-        question: drawn.question,
+        question: wordingOf(drawn.question, random, JSON.stringify(config) === easiest),
         terse: drawn.terse,
         answer: drawn.answer,
         terseAnswer: drawn.terseAnswer ?? drawn.answer,

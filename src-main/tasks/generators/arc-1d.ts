@@ -46,8 +46,7 @@ export const arc1d = defineGenerator({
     const lines = examples.map(({ input, output }) => `${input.join(' ')} -> ${output.join(' ')}`);
     const shown = test.input.join(' ');
     return {
-      // The reference has one wording; this draw comes after all of its draws.
-      question: random.choice(WORDINGS)(lines.join('\n'), shown),
+      question: WORDINGS.map((wording) => wording(lines.join('\n'), shown)),
       terse: `arc ${lines.join('; ').replaceAll(/(?<=\d) (?=\d)/g, '')}; ${test.input.join('')}`,
       answer: test.output.join(' '),
       metadata: {

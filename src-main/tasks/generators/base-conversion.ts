@@ -40,7 +40,11 @@ export const baseConversion = defineGenerator({
     const target = referenceText(value, targetBase);
     const digitsNote = targetBase > 10 ? ' Digits above 9 are the lower-case letters from a on.' : '';
     return {
-      question: `The ${baseName(sourceBase)} number ${shown} is to be written in ${baseName(targetBase)}.${digitsNote}`,
+      question: [
+        `The ${baseName(sourceBase)} number ${shown} is to be written in ${baseName(targetBase)}.${digitsNote}`,
+        `Convert ${shown} from ${baseName(sourceBase)} to ${baseName(targetBase)}.${digitsNote}`,
+        `How is ${shown}, a number in ${baseName(sourceBase)}, written in ${baseName(targetBase)}?${digitsNote}`,
+      ],
       terse: `base ${sourceBase} ${targetBase} ${shown}`,
       answer: target,
       terseAnswer: value.toString(targetBase),

@@ -153,6 +153,12 @@ function drawUngrouped(random: PythonRandom, config: Config, terms: number, digi
 const RULE = 'Where a division leaves a remainder, round the quotient down.';
 const LEFT_TO_RIGHT = 'Go strictly from left to right; no operator binds tighter than another.';
 
+const SIMPLE_WORDINGS = [
+  (expression: string, rule: string) => `Evaluate ${expression}. ${rule}`,
+  (expression: string, rule: string) => `Which integer is ${expression}? ${rule}`,
+  (expression: string, rule: string) => `Calculate ${expression}. ${rule}`,
+] as const;
+
 const NATURAL_WORDINGS = [
   (expression: string, rule: string) => `What does ${expression} come to? ${rule}`,
   (expression: string, rule: string) => `Find the value of ${expression}. ${rule}`,
@@ -186,7 +192,7 @@ export const basicArithmetic = defineGenerator({
       const rule = config.allow_parentheses ? RULE : LEFT_TO_RIGHT;
       const natural = config.format_style === 'natural' ? random.choice(NATURAL_WORDINGS) : undefined;
       return {
-        question: natural?.(asked, rule) ?? `Evaluate ${asked}. ${rule}`,
+        question: natural?.(asked, rule) ?? SIMPLE_WORDINGS.map((wording) => wording(asked, rule)),
         terse: `calc ${asked}`,
         answer: String(value),
         metadata: {

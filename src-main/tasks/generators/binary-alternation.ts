@@ -58,9 +58,12 @@ export const binaryAlternation = defineGenerator({
     const bits = drawBits(random, length, solvable);
     const swaps = fewestSwaps(bits);
     return {
-      question:
+      question: [
         `A swap exchanges any two characters of the bit string ${bits}. What is the smallest number of swaps after which ` +
-        `no two neighbours are equal? Answer -1 if that cannot be reached.`,
+          `no two neighbours are equal? Answer -1 if that cannot be reached.`,
+        `In ${bits}, any two characters may change places. How many such swaps are needed at least until zeros and ones alternate? Answer -1 if they never can.`,
+        `How few exchanges of two characters turn ${bits} into a string in which no two neighbours are equal? If none do, answer -1.`,
+      ],
       terse: `alternate ${bits}`,
       answer: String(swaps),
       metadata: {

@@ -72,8 +72,7 @@ export const binaryMatrix = defineGenerator({
     const solution = distancesToZero(matrix);
     const text = matrixText(matrix);
     return {
-      // The reference has one wording; this draw comes after all of its draws.
-      question: random.choice(WORDINGS)(text),
+      question: WORDINGS.map((wording) => wording(text)),
       terse: `matrix ${matrix.map((row) => row.join('')).join(' ')}`,
       answer: matrixText(solution),
       metadata: {

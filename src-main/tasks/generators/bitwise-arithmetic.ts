@@ -59,9 +59,12 @@ export const bitwiseArithmetic = defineGenerator({
   draw(random, config) {
     const { text, value } = drawExpression(random, config.difficulty);
     return {
-      question:
+      question: [
         `Evaluate ${text}. Integers are signed and of unlimited width. ` +
-        `Answer in hexadecimal with the prefix 0x, negative values with a leading minus sign.`,
+          `Answer in hexadecimal with the prefix 0x, negative values with a leading minus sign.`,
+        `What is ${text} for signed integers without a limit of width? Write the value as 0x and hexadecimal digits, after a minus sign if it is negative.`,
+        `Work out ${text}. Shifts and signs are those of integers of any size. Give the result in hexadecimal, like 0x1f or -0x1f.`,
+      ],
       terse: `hex ${text}`,
       answer: hexText(value),
       metadata: { problem: text, difficulty: { difficulty: config.difficulty } },

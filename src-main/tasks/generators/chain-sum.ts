@@ -37,7 +37,11 @@ export const chainSum = defineGenerator({
       expression += ` ${sign} ${term}`;
     });
     return {
-      question: `Work out ${expression} and give the result as a plain integer.`,
+      question: [
+        `Work out ${expression} and give the result as a plain integer.`,
+        `What integer is ${expression}?`,
+        `Add and subtract from left to right: ${expression}. What comes out?`,
+      ],
       terse: `sum ${expression}`,
       answer: String(total),
       metadata: { num_terms: termCount, num_digits: digitCount, expression, difficulty },

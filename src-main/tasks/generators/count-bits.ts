@@ -23,7 +23,11 @@ export const countBits = defineGenerator({
     const binary = number.toString(2);
     const ones = binary.replaceAll('0', '').length;
     return {
-      question: `Written in binary, how many ones does ${number} have?`,
+      question: [
+        `Written in binary, how many ones does ${number} have?`,
+        `Count the bits that are 1 in the binary form of ${number}.`,
+        `How often does the digit 1 occur when ${number} is written in base 2?`,
+      ],
       terse: `bits ${number}`,
       answer: String(ones),
       metadata: { number, solution: ones, binary, n: number, difficulty: { n: [config.min_n, config.max_n] } },

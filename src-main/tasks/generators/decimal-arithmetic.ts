@@ -137,10 +137,10 @@ export const decimalArithmetic = defineGenerator({
       if (error instanceof DecimalDivisionError) throw new UndefinedInstanceError('this instance divides by zero');
       throw error;
     }
+    const tolerance = fixedText(1n, config.max_num_decimal_places);
     const expression = tokens.join(' ').replaceAll('( ', '(').replaceAll(' )', ')');
     return {
-      // The reference has one wording; this draw comes after all of its draws.
-      question: random.choice(WORDINGS)(expression, fixedText(1n, config.max_num_decimal_places), config.precision),
+      question: WORDINGS.map((wording) => wording(expression, tolerance, config.precision)),
       terse: `calc ${tokens.join('')}`,
       answer: decimalString(value),
       terseAnswer: decimalPlainText(value),

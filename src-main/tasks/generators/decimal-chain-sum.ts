@@ -55,7 +55,11 @@ export const decimalChainSum = defineGenerator({
       expression += (i === 0 ? '' : ` ${sign} `) + fixedText(coefficient, places[i]!);
     });
     return {
-      question: `Work out ${expression} exactly and give the result as a decimal number.`,
+      question: [
+        `Work out ${expression} exactly and give the result as a decimal number.`,
+        `What is the exact value of ${expression}, as a decimal number?`,
+        `Add and subtract from left to right, without rounding: ${expression}. Which decimal number comes out?`,
+      ],
       terse: `sum ${expression}`,
       answer: decimalText(total, mostPlaces),
       terseAnswer: fixedText(total, mostPlaces),

@@ -64,7 +64,11 @@ export const fractionSimplification = defineGenerator({
     const style = random.choice(config.styles) as keyof typeof FORMATS;
     const [numerator, denominator] = [top * factor, bottom * factor];
     return {
-      question: `Reduce the fraction ${FORMATS[style](numerator, denominator)} as far as possible.`,
+      question: [
+        `Reduce the fraction ${FORMATS[style](numerator, denominator)} as far as possible.`,
+        `Write ${FORMATS[style](numerator, denominator)} in lowest terms.`,
+        `Which fraction with the smallest possible denominator equals ${FORMATS[style](numerator, denominator)}?`,
+      ],
       terse: `reduce ${numerator}/${denominator}`,
       answer: FORMATS[style](top, bottom),
       terseAnswer: `${top}/${bottom}`,

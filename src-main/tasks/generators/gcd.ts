@@ -31,7 +31,11 @@ export const greatestCommonDivisor = defineGenerator({
       result = numbers.reduce(gcd);
     }
     return {
-      question: `What is the largest integer that divides each of ${numbers.join(', ')} without remainder?`,
+      question: [
+        `What is the largest integer that divides each of ${numbers.join(', ')} without remainder?`,
+        `Find the greatest common divisor of ${numbers.join(', ')}.`,
+        `Which is the greatest integer that all of ${numbers.join(', ')} are multiples of?`,
+      ],
       terse: `gcd ${numbers.join(' ')}`,
       answer: String(result),
       metadata: {

@@ -34,7 +34,11 @@ export const leastCommonMultiple = defineGenerator({
       if (result < values.reduce((a, b) => a * b)) break;
     }
     return {
-      question: `What is the smallest positive integer that each of ${numbers.join(', ')} divides without remainder?`,
+      question: [
+        `What is the smallest positive integer that each of ${numbers.join(', ')} divides without remainder?`,
+        `Find the least common multiple of ${numbers.join(', ')}.`,
+        `Which is the smallest positive integer that is a multiple of each of ${numbers.join(', ')}?`,
+      ],
       terse: `lcm ${numbers.join(' ')}`,
       answer: String(result),
       metadata: {

@@ -28,7 +28,11 @@ export const letterCounting = defineGenerator({
     const text = span.join(' ');
     const letter = random.choice([...new Set(span.join(''))].sort());
     return {
-      question: `In the words "${text}", how many times does the letter ${letter} occur?`,
+      question: [
+        `In the words "${text}", how many times does the letter ${letter} occur?`,
+        `Count the letter ${letter} in this text: "${text}"`,
+        `How often is ${letter} written in "${text}"?`,
+      ],
       terse: `count ${letter} ${text}`,
       answer: String(text.split(letter).length - 1),
       metadata: {

@@ -62,9 +62,12 @@ export const numberSorting = defineGenerator({
     const sorted = [...numbers].sort((a, b) => (rising ? a - b : b - a)).map(floatText);
     const direction = rising ? 'ascending' : 'descending';
     return {
-      question:
+      question: [
         `Put the numbers ${texts.join(', ')} in ${direction} order. ` +
-        `Write them as a list of quoted numbers in square brackets, such as ['-4', '0.5', '12'].`,
+          `Write them as a list of quoted numbers in square brackets, such as ['-4', '0.5', '12'].`,
+        `Sort these numbers, the ${rising ? 'smallest' : 'largest'} first: ${texts.join(', ')}. Answer with a list in square brackets, each number in quotes, as in ['-4', '0.5', '12'].`,
+        `Bring ${texts.join(', ')} into ${direction} order. The answer is a list like ['-4', '0.5', '12'], quotes and brackets included.`,
+      ],
       terse: `sort ${texts.map(shortNumber).join(' ')} ${rising ? 'asc' : 'desc'}`,
       answer: `[${sorted.map((text) => `'${text}'`).join(', ')}]`,
       terseAnswer: sorted.map(shortNumber).join(' '),

@@ -32,7 +32,11 @@ export const primeFactorization = defineGenerator({
     const number = random.randint(config.min_value, config.max_value);
     const factors = primeFactors(number);
     return {
-      question: `Write ${number} as a product of primes, smallest first, joined by × (8 would be 2 × 2 × 2).`,
+      question: [
+        `Write ${number} as a product of primes, smallest first, joined by × (8 would be 2 × 2 × 2).`,
+        `Factor ${number} into primes. List each as often as it occurs, smallest first, with × between them, as in 2 × 2 × 3 for 12.`,
+        `Which primes multiply to ${number}? Repeat them as needed, from small to large, joined by × (for 18: 2 × 3 × 3).`,
+      ],
       terse: `factor ${number}`,
       answer: factors.join(' × '),
       terseAnswer: factors.join('*'),

@@ -30,7 +30,11 @@ export const products = defineGenerator({
     );
     const expression = terms.join(' * ');
     return {
-      question: `Multiply out ${expression} and give the product as a plain integer.`,
+      question: [
+        `Multiply out ${expression} and give the product as a plain integer.`,
+        `What integer is ${expression}?`,
+        `The product ${expression} is which integer?`,
+      ],
       terse: `mul ${expression}`,
       answer: String(terms.reduce((product, term) => product * BigInt(term), 1n)),
       metadata: { expression, num_terms: termCount, num_digits: digitCount, difficulty },

@@ -130,8 +130,7 @@ export const propositionalLogic = defineGenerator({
     const texts = premises.map(formulaText);
     const listed = texts.map((text, i) => `${i + 1}. ${text}`).join('\n');
     return {
-      // The reference has one wording; this draw comes after all of its draws.
-      question: random.choice(WORDINGS)(listed),
+      question: WORDINGS.map((wording) => wording(listed)),
       terse: `infer ${texts.join('; ').replaceAll(' ', '')}`,
       answer: formulaText(answer),
       metadata: {

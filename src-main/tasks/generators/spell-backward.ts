@@ -29,7 +29,11 @@ export const spellBackward = defineGenerator({
   draw(random, config) {
     const word = random.choice(wordsBetween(config.min_word_len, config.max_word_len));
     return {
-      question: `Write the word "${word}" with its letters in reverse order.`,
+      question: [
+        `Write the word "${word}" with its letters in reverse order.`,
+        `Spell "${word}" backwards.`,
+        `Which string do you get when you read "${word}" from its last letter to its first?`,
+      ],
       terse: `reverse ${word}`,
       answer: Array.from(word).reverse().join(''),
       metadata: {

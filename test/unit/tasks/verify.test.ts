@@ -136,7 +136,7 @@ test('zero is answerable in every base', () => {
   const generator = getGenerator('base_conversion')!;
   assert.equal(generator.verify('0', zero).reward, 1);
   assert.equal(generator.verify('', zero).reward, 0);
-  assert.match(zero.question, /number 0 is/);
+  assert.match(zero.question, /\b0\b/);
 });
 
 test('hostile answers are refused in bounded time', () => {
