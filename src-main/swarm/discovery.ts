@@ -33,6 +33,9 @@ export interface DiscoveryOptions {
   log: (level: 'debug' | 'info' | 'warn', message: string) => void;
 }
 
+/** For how long a peer that was rotated out is not dialled. */
+const REST_MS = 5 * 60_000;
+
 /** Environment variable that confines every swarm of the process to loopback; tests set it. */
 export const LOCAL_ONLY_VARIABLE = 'WAGGLE_LOCAL_NETWORK_ONLY';
 
@@ -70,6 +73,7 @@ export class Discovery {
   readonly #swarm: Hyperswarm;
   readonly #sessions: { refresh(): Promise<boolean> }[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #infos = new Map<PeerId, PeerInfo>();
   /** Suspending, resuming and healing never overlap. */
   #queue: Promise<void> = Promise.resolve();
   #suspended = false;
@@ -107,6 +111,14 @@ export class Discovery {
     this.#swarm.server.refresh();
     for (const session of this.#sessions)
       session.refresh().catch((error: unknown) => this.#options.log('debug', `topic refresh: ${describeError(error)}`));
+  }
+
+  /** The connection to this peer was given up for another one: it is not dialled for a while, and others are looked for. */
+  rest(peer: PeerId): void {
+    const info = this.#infos.get(peer);
+    info?.reconnect(false);
+    if (info !== undefined) this.#later(REST_MS, () => info.reconnect(true));
+    this.refresh();
   }
 
   suspend(): Promise<void> {
@@ -151,6 +163,11 @@ export class Discovery {
       connection.destroy();
       return;
     }
+    const peer = toHex(connection.remotePublicKey);
+    this.#infos.set(peer, info);
+    connection.on('close', () => {
+      if (this.#infos.get(peer) === info) this.#infos.delete(peer);
+    });
     try {
       onConnection(connection);
     } catch (error) {

@@ -8,6 +8,7 @@ import type { NoiseStream } from 'hyperdht';
 import type { PeerId } from '../types.ts';
 import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { CAPABILITY } from './codec/messages.ts';
 import { isNote } from './codec/notes.ts';
 import type { ByeReason, Pull } from './codec/messages.ts';
@@ -64,6 +65,8 @@ export class Exchange {
   readonly #links = new Map<PeerId, Link>();
   readonly #instances: InstanceWatch;
   readonly #recordsWanted: RateLimit;
+  readonly #bandwidth: Bandwidth;
+  readonly #bytesOfAddress: RecentMap<RateLimit>;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Bytes of connections that are over, in all and per peer. */
   #bytesOfClosed = { in: 0, out: 0 };
@@ -78,6 +81,8 @@ export class Exchange {
     const { limits } = options;
     this.#instances = new InstanceWatch(limits.maxPeerRows);
     this.#bytesOfPeer = new RecentMap(limits.maxPeerRows);
+    this.#bandwidth = new Bandwidth(limits, options.elapsed);
+    this.#bytesOfAddress = new RecentMap(limits.maxPeerRows);
     this.#recordsWanted = new RateLimit(limits.recordsPerSecond, limits.recordBurst, options.elapsed());
   }
 
@@ -99,6 +104,8 @@ export class Exchange {
     const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
     const link = new Link({
       connection,
+      bandwidth: this.#bandwidth,
+      addressBytes: this.#addressBytes(connection.rawStream.remoteHost),
       topic,
       secretKey,
       instanceId,
@@ -154,6 +161,22 @@ export class Exchange {
   async pull(): Promise<number> {
     const counts = await Promise.all(this.#nextLinks(PARALLEL_PULLS).map((link) => this.#pullFrom(link)));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * In a neighbourhood that is full and a small part of the swarm: ends the connection that brought least since the last call,
+   * and returns its peer, so that another one can take the place. Null where nothing would be gained.
+   */
+  rotate(minAgeMs: number): PeerId | null {
+    const { limits, members, elapsed } = this.#options;
+    const links = this.readyLinks();
+    const settled = links.filter((link) => elapsed() - (link.readyAtMs ?? elapsed()) >= minAgeMs);
+    const isFull = links.length >= limits.maxPeers && members.size > 2 * links.length;
+    const [least] = settled.sort((a, b) => a.groupsBrought - b.groupsBrought);
+    for (const link of links) link.groupsBrought = 0;
+    if (!isFull || least === undefined) return null;
+    least.close('full');
+    return least.peer;
   }
 
   disconnect(reason: ByeReason): void {
@@ -223,6 +246,17 @@ export class Exchange {
     if (bans.note(link.peer, reason, elapsed(), publicAddress(link.address))) link.close('banned');
   }
 
+  /** Connections from one address share one bucket, and a new connection is no new bucket. */
+  #addressBytes(host: string | null): RateLimit | null {
+    const address = publicAddress(host);
+    if (address === null) return null;
+    const { limits, elapsed } = this.#options;
+    const bytes = limits.bytesPerMinutePerAddress;
+    const known = this.#bytesOfAddress.get(address) ?? new RateLimit(bytes / 60, bytes, elapsed());
+    this.#bytesOfAddress.set(address, known);
+    return known;
+  }
+
   #isBanned(link: Link): boolean {
     return this.#options.bans.isBanned(link.peer, this.#options.elapsed(), publicAddress(link.address));
   }
@@ -266,6 +300,7 @@ export class Exchange {
       if (result.ok && !('group' in result)) continue;
       if (result.ok) {
         admittedCount++;
+        link.groupsBrought++;
         this.#options.onAdmitted(result, link.peer, publicAddress(link.address) ?? link.peer);
       } else this.#refused(link, result.reason, result.detail, result.record);
       if (performance.now() - sliceStart > SLICE_MS) {

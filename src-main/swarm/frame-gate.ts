@@ -7,6 +7,7 @@
 import { EventEmitter } from 'node:events';
 import type { NoiseStream } from 'hyperdht';
 import type { MuxStream } from 'protomux';
+import type { Bandwidth } from './bandwidth.ts';
 import { WIRE } from './limits.ts';
 import type { SwarmLimits } from './limits.ts';
 import { RateLimit } from './rate.ts';
@@ -20,6 +21,8 @@ const MAX_OPEN_BYTES = 128;
 
 export interface GateOptions {
   limits: SwarmLimits;
+  /** Counts what goes over the wire. */
+  bandwidth: Bandwidth;
   /** Monotonic ms. */
   elapsed: () => number;
   /** Called once, with the first offence; the connection is being destroyed. */
@@ -68,6 +71,7 @@ export class FrameGate extends EventEmitter implements MuxStream {
   write(frame: Buffer): boolean {
     if (this.destroyed) return false;
     this.bytesOut += frame.byteLength;
+    this.#options.bandwidth.sent(frame.byteLength);
     return this.#connection.write(frame);
   }
 
@@ -91,6 +95,7 @@ export class FrameGate extends EventEmitter implements MuxStream {
   #onFrame(frame: Buffer): void {
     if (this.#closed || frame.byteLength === 0) return; // empty frames keep the connection alive
     this.bytesIn += frame.byteLength;
+    this.#options.bandwidth.received(frame.byteLength);
     const offence = this.#offenceOf(frame);
     if (offence === null) {
       this.emit('data', frame);

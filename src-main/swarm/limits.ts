@@ -56,6 +56,13 @@ export interface SwarmLimits {
   messageBurst: number;
   /** Bytes a minute from one peer; as many may come at once. */
   bytesPerMinute: number;
+  /** Bytes a minute asked for from one public address over all its connections; loopback is exempt. */
+  bytesPerMinutePerAddress: number;
+  /** The owner's bandwidth cap over all connections, bytes a second; 0 is none. */
+  maxBytesPerSecondIn: number;
+  maxBytesPerSecondOut: number;
+  /** How often a full neighbourhood gives up its least useful peer for another one. */
+  rotateEveryMs: number;
   /** Records asked for per second over all peers, and how many at once. */
   recordsPerSecond: number;
   recordBurst: number;
@@ -96,6 +103,10 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   messagesPerSecond: 8,
   messageBurst: 40,
   bytesPerMinute: 1024 * 1024,
+  bytesPerMinutePerAddress: 2 * 1024 * 1024,
+  maxBytesPerSecondIn: 0,
+  maxBytesPerSecondOut: 0,
+  rotateEveryMs: 10 * 60_000,
   recordsPerSecond: 4,
   recordBurst: 128,
   headsPerRound: 16,

@@ -9,6 +9,7 @@ import Protomux from 'protomux';
 import type { MuxChannel, MuxMessage } from 'protomux';
 import { describeError } from '../base/errors.ts';
 import type { PeerId } from '../types.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import { decodeMessage, encodeMessage } from './codec/messages.ts';
 import type { Bye, ByeReason, Handshake, Heads, Message, Pull, Records, Busy } from './codec/messages.ts';
 import { equalBytes, mac, toHex } from './crypto.ts';
@@ -37,6 +38,9 @@ export interface LinkOptions {
   /** Null in a public swarm. */
   secretKey: Buffer | null;
   limits: SwarmLimits;
+  bandwidth: Bandwidth;
+  /** Bytes that may be asked for from this connection's address; null where that is not limited. */
+  addressBytes: RateLimit | null;
   elapsed: () => number;
   handlers: LinkHandlers;
 }
@@ -68,6 +72,10 @@ export class Link {
   handshake: Handshake | null = null;
   /** Smoothed time from pull to answer, ms. */
   latencyMs: number | null = null;
+  /** Monotonic ms at which it became ready; null before. */
+  readyAtMs: number | null = null;
+  /** Groups it brought that were new here, since the neighbourhood was last looked over. */
+  groupsBrought = 0;
   /** Monotonic ms before which the peer wants no pull. */
   restUntilMs = 0;
   /** Ids this connection has brought, and those sent on it. */
@@ -100,7 +108,12 @@ export class Link {
     this.#pullsIn = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.#pullsOut = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.headChecks = new RateLimit(limits.headsPerRound, WIRE.maxHeads, elapsed());
-    this.#gate = new FrameGate(connection, { limits, elapsed, onOffence: (reason) => this.#offend(reason, 'frame') });
+    this.#gate = new FrameGate(connection, {
+      limits,
+      elapsed,
+      bandwidth: options.bandwidth,
+      onOffence: (reason) => this.#offend(reason, 'frame'),
+    });
     this.#gate.on('close', () => this.#closed());
     this.#channel = new Protomux(this.#gate).createChannel({
       protocol: WIRE.protocolName,
@@ -151,7 +164,8 @@ export class Link {
   }
 
   sendHeads(heads: Heads['heads']): void {
-    if (this.state === 'ready' && this.#slowTimer === null && heads.length > 0) this.#send({ kind: 'heads', heads });
+    const mayWrite = this.state === 'ready' && this.#slowTimer === null && this.#options.bandwidth.sendable > 0;
+    if (mayWrite && heads.length > 0) this.#send({ kind: 'heads', heads });
   }
 
   /** One at a time; resolves always, never rejects. */
@@ -160,6 +174,8 @@ export class Link {
     const requestId = this.#nextRequestId;
     this.#nextRequestId = (requestId % 0xffff_ffff) + 1;
     const maxBytes = this.#pullBudget();
+    this.#options.bandwidth.reserve(maxBytes);
+    this.#options.addressBytes?.spend(maxBytes, this.#options.elapsed());
     this.#pullsOut.spend(1, this.#options.elapsed());
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
@@ -182,7 +198,9 @@ export class Link {
   }
 
   #pullBudget(): number {
-    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - RESERVED_BYTES);
+    const { bandwidth, addressBytes, elapsed } = this.#options;
+    const ofAddress = Math.floor(addressBytes?.available(elapsed()) ?? Number.POSITIVE_INFINITY);
+    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - RESERVED_BYTES, bandwidth.receivable, ofAddress);
   }
 
   #send(message: Message): void {
@@ -230,6 +248,7 @@ export class Link {
     }
     if (this.#handshakeTimer !== null) clearTimeout(this.#handshakeTimer);
     this.handshake = message;
+    this.readyAtMs = this.#options.elapsed();
     this.state = 'ready';
     this.#options.handlers.onReady(this);
   }
@@ -266,13 +285,20 @@ export class Link {
       this.#send({ kind: 'busy', requestId: pull.requestId, retryMs, hints: [] });
       return;
     }
+    const { sendable, sendWaitMs } = this.#options.bandwidth;
+    if (sendable < WIRE.maxBodyBytes * 2) {
+      this.#send({ kind: 'busy', requestId: pull.requestId, retryMs: sendWaitMs, hints: [] });
+      return;
+    }
     if (this.#slowTimer === null) this.#answer(pull);
     else this.#waitingPull = pull;
   }
 
   #answer(pull: Pull): void {
     if (this.state !== 'ready') return;
-    this.#send({ kind: 'records', requestId: pull.requestId, records: this.#options.handlers.onPull(this, pull) });
+    const maxBytes = Math.min(pull.maxBytes, this.#options.bandwidth.sendable);
+    const records = this.#options.handlers.onPull(this, { ...pull, maxBytes });
+    this.#send({ kind: 'records', requestId: pull.requestId, records });
   }
 
   #onRecords(answer: Records): void {
@@ -286,6 +312,7 @@ export class Link {
     }
     const tookMs = this.#options.elapsed() - pull.sentAtMs;
     this.latencyMs = this.latencyMs === null ? tookMs : this.latencyMs * 0.8 + tookMs * 0.2;
+    this.#options.addressBytes?.spend(bytes, this.#options.elapsed());
     this.#mutePulls = 0;
     this.#abandoned.clear();
     this.#settlePull({ kind: 'records', records: answer.records });
@@ -314,6 +341,8 @@ export class Link {
     const pull = this.#pull;
     if (pull === null) return;
     this.#pull = null;
+    this.#options.bandwidth.release(pull.maxBytes);
+    this.#options.addressBytes?.spend(-pull.maxBytes, this.#options.elapsed());
     clearTimeout(pull.timer);
     pull.settle(outcome);
   }

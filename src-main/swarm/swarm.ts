@@ -170,6 +170,7 @@ class SwarmNode implements Swarm {
   #newerSeenAt: number | null = null;
   #suspended = false;
   #joiningSinceMs: number;
+  #rotatedAtMs: number;
   #lastPresence: Presence = 'joining';
   #housekeeping: NodeJS.Timeout | null = null;
   #changeTimer: NodeJS.Timeout | null = null;
@@ -181,6 +182,7 @@ class SwarmNode implements Swarm {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#startedAt = options.now();
     this.#joiningSinceMs = this.#elapsed();
+    this.#rotatedAtMs = this.#elapsed();
     const { identity } = options;
     const secretKey = secretKeyOf(options.secret);
     const { description } = options;
@@ -467,9 +469,21 @@ class SwarmNode implements Swarm {
     const nowMs = this.#elapsed();
     const expired = this.#pool.expire(nowMs);
     this.#feed.expire(nowMs);
+    this.#rotate(nowMs);
     const presence = this.#presence();
     if (presence !== this.#lastPresence || expired > 0) this.#changed();
     this.#lastPresence = presence;
+  }
+
+  /** Give up one neighbour now and then: a fixed neighbourhood learns from few, and can be surrounded. */
+  #rotate(nowMs: number): void {
+    const { rotateEveryMs } = this.#limits;
+    if (this.#suspended || nowMs - this.#rotatedAtMs < rotateEveryMs) return;
+    this.#rotatedAtMs = nowMs;
+    const peer = this.#exchange.rotate(rotateEveryMs / 2);
+    if (peer === null) return;
+    this.#discovery.rest(peer);
+    this.#options.log('debug', `gave up ${peer.slice(0, 8)} to make room for another peer`);
   }
 
   #changed(): void {

@@ -40,7 +40,8 @@ declare module 'hyperdht' {
     readonly handshakeHash: Buffer;
     readonly isInitiator: boolean;
     readonly destroyed: boolean;
-    readonly rawStream: { remoteHost: string | null };
+    /** Counts include packet headers. */
+    readonly rawStream: { remoteHost: string | null; bytesReceived?: number; bytesTransmitted?: number };
     userData: unknown;
     write(frame: Buffer): boolean;
     end(): void;

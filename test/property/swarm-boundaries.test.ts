@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { Bandwidth } from '../../src-main/swarm/bandwidth.ts';
 import { decodeBody, encodeBody } from '../../src-main/swarm/codec/body.ts';
 import { BYE_REASONS, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
@@ -168,6 +169,8 @@ function openLink(): { wire: WireDouble; link: Link; offences: string[] } {
     secretKey: null,
     limits: DEFAULT_LIMITS,
     elapsed: () => 0,
+    bandwidth: new Bandwidth(DEFAULT_LIMITS, () => 0),
+    addressBytes: null,
     handlers: {
       onReady: () => undefined,
       onHeads: () => undefined,

@@ -36,6 +36,7 @@ export class Stranger {
   /** What it answers to a pull; by default nothing. */
   onPull: ((requestId: number) => Buffer[] | null) | null = null;
   readonly #stream: NoiseStream;
+  #always: ((maxBytes: number) => Buffer[]) | null = null;
   #seq = 0;
 
   constructor(stream: NoiseStream, identity: Identity) {
@@ -44,6 +45,12 @@ export class Stranger {
     stream.on('error', () => undefined);
     stream.on('close', () => (this.closed = true));
     stream.on('data', (frame: Buffer) => this.#onFrame(frame));
+  }
+
+  /** What went over the wire, packet headers included. */
+  get wire(): { in: number; out: number } {
+    const { bytesReceived = 0, bytesTransmitted = 0 } = this.#stream.rawStream;
+    return { in: bytesReceived, out: bytesTransmitted };
   }
 
   get id(): string {
@@ -82,6 +89,11 @@ export class Stranger {
     return signRecord(fields, this.identity.keyPair).bytes;
   }
 
+  /** Answers every pull from now on with what `make` gives for its bytes. */
+  serveBytes(make: (maxBytes: number) => Buffer[]): void {
+    this.#always = make;
+  }
+
   /** Answers the next pull with these records. */
   serve(records: Buffer[]): void {
     this.onPull = () => records;
@@ -97,8 +109,8 @@ export class Stranger {
     if (!decoded.ok) return;
     this.received.push(decoded.value);
     if (decoded.value.kind !== 'pull') return;
-    const { requestId } = decoded.value;
-    const records = this.onPull?.(requestId) ?? null;
+    const { requestId, maxBytes } = decoded.value;
+    const records = this.onPull?.(requestId) ?? this.#always?.(maxBytes) ?? null;
     if (records === null) return;
     this.onPull = null;
     this.send({ kind: 'records', requestId, records });
