@@ -79,7 +79,7 @@ export function renderTable(figures: Figures): string {
 export function renderJson(figures: Figures): string {
   const rows = rowsOf(figures);
   const policy = Object.fromEntries(
-    rows.flatMap(({ key, sample }) => (key === undefined ? [] : [[key, sample.median]])),
+    rows.flatMap(({ key, sample }) => (key === undefined ? [] : [[key, Number(sample.median.toPrecision(5))]])),
   );
   const flat = Object.fromEntries(Object.entries(policy).map(([key, value]) => [`policy.${key}`, value]));
   const measurements = rows.map(({ what, unit, sample }) => ({ what: what.trim(), unit, ...sample }));
