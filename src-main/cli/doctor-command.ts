@@ -10,8 +10,7 @@ export interface DoctorReport {
   /** Whether the verdicts are a running node's or were made just now. */
   from: 'node' | 'trial';
   verdicts: readonly ProviderVerdict[];
-  /** Null where no node was asked. */
-  hardware: HardwareReport | null;
+  hardware: HardwareReport;
 }
 
 const verdictColours: Readonly<Record<ProviderVerdict['verdict'], Colour>> = {
@@ -28,13 +27,15 @@ export function renderDoctor(terminal: Terminal, report: DoctorReport): string {
     paint(terminal, verdictColours[row.verdict], row.verdict.padEnd(11)),
     milliseconds(row.trainStepMs),
     milliseconds(row.decodeStepMs),
-    row.maxRelativeError === null ? '-' : row.maxRelativeError.toExponential(1),
+    // The CPU is what the others are compared with.
+    row.maxRelativeError === null || row.provider === 'cpu' ? '-' : row.maxRelativeError.toExponential(1),
     harmless([row.adapter, row.detail].filter((part) => part !== null && part !== '').join(': ')),
   ]);
   const headings = ['provider', 'verdict', 'train step', 'decode step', 'error', 'detail'];
   const usable = report.verdicts.some(({ verdict }) => verdict === 'used' || verdict === 'correct');
   return [
-    ...(report.hardware === null ? [] : [renderHardware(terminal, report.hardware), '']),
+    renderHardware(terminal, report.hardware),
+    '',
     alignTable(terminal, headings, rows),
     ...(usable ? [] : ['', 'No provider computes correctly here: reinstall with npm ci, and report this if it stays.']),
   ].join('\n');

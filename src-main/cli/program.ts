@@ -132,7 +132,9 @@ function nodeCommand(program: Command, name: string, description: string): Comma
 
 function addDoctor(program: Command, { terminal, env }: CliSurroundings): void {
   nodeCommand(program, 'doctor', 'what this machine can train with').action(async (options: NodeOptions) => {
-    const report = (await askNode(options, env)) ?? (await tryProviders(terminal, options));
+    const asked = await askNode(options, env);
+    // A node whose provider was chosen in its settings has tried none.
+    const report = asked && asked.verdicts.length > 0 ? asked : await tryProviders(terminal, options);
     terminal.print(options.json === true ? JSON.stringify(report, null, 2) : renderDoctor(terminal, report));
   });
 }
@@ -156,7 +158,14 @@ async function askNode(place: NodePlace, env: NodeJS.ProcessEnv): Promise<Doctor
 async function tryProviders(terminal: Terminal, options: NodeOptions): Promise<DoctorReport> {
   if (options.json !== true) terminal.complain('Trying each provider with a small training step...');
   const { runProviderTrial } = await import('../../native-models/runtime/provider-trial.ts');
-  return { from: 'trial', verdicts: await runProviderTrial(), hardware: null };
+  const { readHardware } = await import('../engine/hardware.ts');
+  const { withGpuName } = await import('../engine/kept-verdicts.ts');
+  const machine = await readHardware();
+  const verdicts = withGpuName(
+    await runProviderTrial(),
+    machine.gpus.map(({ name }) => name),
+  );
+  return { from: 'trial', verdicts, hardware: { ...machine, verdicts } };
 }
 
 function addScore(program: Command, { terminal }: CliSurroundings): void {

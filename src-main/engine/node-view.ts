@@ -32,7 +32,7 @@ export interface NodeViewOptions {
   verdicts: () => readonly ProviderVerdict[];
 }
 
-const processorName = safeLine(cpus()[0]?.model ?? '', 100) || null;
+const processorName = safeLine((cpus()[0]?.model ?? '').replace(/\((?:R|TM)\)/gi, ''), 100) || null;
 const RECENT_ROUNDS = 20;
 const STATUS_INTERVAL_MS = 250;
 const ROLLOUT_EVENT_INTERVAL_MS = 1000;

@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { Command } from 'commander';
 import { addConfigOptions, toArguments } from '../../../src-main/cli/config-options.ts';
 import { fetchElectron, findElectron, whyNoDisplay } from '../../../src-main/cli/desktop.ts';
+import { renderDoctor } from '../../../src-main/cli/doctor-command.ts';
 import { formatBytes, formatCount, formatDuration } from '../../../src-main/cli/quantities.ts';
+import type { ProviderVerdict } from '../../../src-main/engine/api.ts';
 import { configFields, loadConfig } from '../../../src-main/config.ts';
 
 test('every setting is an option of start, and given options survive the way to a child process', () => {
@@ -114,6 +116,34 @@ test('an error that nobody caught is said, closes in order, and ends with 1', as
   const { code, out } = await lifetime("async () => console.log('closed')", failing).closed;
   assert.equal(code, 1);
   assert.match(out, /bees[^]*closed/);
+});
+
+test('doctor says what each provider did, and what to do where none computes correctly', () => {
+  const row = {
+    provider: 'webgpu',
+    adapter: 'A card\u001b[31m',
+    verdict: 'wrong',
+    maxRelativeError: 0.25,
+    trainStepMs: 12.4,
+    decodeStepMs: null,
+    detail: 'Wrong gradients.',
+    testedAt: 1,
+  } as const;
+  const machine = {
+    cpu: { model: 'Test', cores: 2, threads: 4 },
+    memory: { totalBytes: 2 ** 34, freeBytes: 2 ** 33 },
+    gpus: [],
+    battery: { present: false, charging: null, percent: null },
+    os: { platform: 'linux', release: '6', arch: 'x64' },
+    unknown: [],
+  };
+  const render = (verdicts: ProviderVerdict[]) =>
+    renderDoctor(terminal, { from: 'trial', verdicts, hardware: { ...machine, verdicts } });
+  const terminal = { print: () => undefined, complain: () => undefined, colours: false };
+  assert.match(render([row]), /webgpu +wrong +12 ms +- +2\.5e-1 +A card: Wrong gradients\.\n\nNo provider computes/);
+  const cpu: ProviderVerdict = { ...row, provider: 'cpu', adapter: null, verdict: 'correct', maxRelativeError: 0 };
+  assert.match(render([cpu, row]), /cpu +correct +12 ms +- +- +Wrong/);
+  assert.doesNotMatch(render([cpu, row]), /No provider computes/);
 });
 
 test('quantities read as people write them', () => {
