@@ -53,6 +53,8 @@ export interface SwarmOptions {
   policyName: () => string;
   /** What others may see beside the key; bounded and sanitised on the way out and in. */
   profile?: (() => { displayName: string; team: string }) | undefined;
+  /** Peers the owner wants nothing to do with; asked anew every few seconds. */
+  isBlocked?: ((peer: PeerId) => boolean) | undefined;
   /** What `exportCredit` gave at an earlier start. */
   credit?: string | undefined;
   verify: VerifyTexts;
@@ -235,7 +237,7 @@ class SwarmNode implements Swarm {
       bootstrap: options.bootstrap,
       host: options.host,
       limits: this.#limits,
-      accepts: (peer, address) => this.#exchange.accepts(peer, address),
+      accepts: (peer, address) => options.isBlocked?.(peer) !== true && this.#exchange.accepts(peer, address),
       onConnection: (connection) => this.#exchange.connect(connection),
       isConnected: () => this.#exchange.readyLinks().length > 0,
       log: options.log,
@@ -470,6 +472,8 @@ class SwarmNode implements Swarm {
     const expired = this.#pool.expire(nowMs);
     this.#feed.expire(nowMs);
     this.#rotate(nowMs);
+    for (const link of this.#exchange.readyLinks())
+      if (this.#options.isBlocked?.(link.peer) === true) link.close('leaving');
     const presence = this.#presence();
     if (presence !== this.#lastPresence || expired > 0) this.#changed();
     this.#lastPresence = presence;

@@ -99,6 +99,11 @@ export class Stranger {
     this.onPull = () => records;
   }
 
+  /** Takes nothing any more, and says nothing about it. */
+  stopReading(): void {
+    this.#stream.pause();
+  }
+
   close(): void {
     this.#stream.destroy();
   }
