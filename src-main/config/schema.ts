@@ -178,10 +178,16 @@ const shape = {
   ),
 
   taskSet: field(
-    z.enum(['starter']).default('starter'),
+    z.enum(['starter', 'easy', 'sapo', 'everything']).default('starter'),
     'rollout',
     '',
     'Set of task generators that the node practises.',
+  ),
+  curriculum: field(
+    z.boolean().default(false),
+    'rollout',
+    '',
+    'Move the level of each task so that about half of the answers are right; otherwise each stays at the level of its set.',
   ),
   promptsPerRound: field(whole(1, 1024, 8), 'rollout', 'prompts', 'Tasks that the policy answers each round.'),
   groupSize: field(

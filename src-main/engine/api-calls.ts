@@ -6,7 +6,7 @@ import { publicConfig, type Config } from '../config.ts';
 import { metricDefinitions } from '../stats/metrics.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
-import type { CallName, Calls, HardwareReport, NodeStatus, PeerRow, RunState } from './api.ts';
+import type { CallName, Calls, HardwareReport, NodeStatus, PeerRow, RunState, TaskPractice } from './api.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
 export interface ApiParts {
@@ -16,6 +16,7 @@ export interface ApiParts {
   status(): NodeStatus;
   hardware(): Promise<HardwareReport>;
   peers(): PeerRow[];
+  practice(): TaskPractice;
   pause(): RunState;
   resume(): RunState;
   finish(): RunState;
@@ -38,6 +39,7 @@ export function apiCalls(parts: ApiParts): Answers {
     log: (query) => parts.log.rows(query),
     tasks: listTasks,
     task: sampleTask,
+    practice: () => parts.practice(),
     pause: () => parts.pause(),
     resume: () => parts.resume(),
     finish: () => parts.finish(),

@@ -54,6 +54,7 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
     index: counter,
     answer: z.string().max(apiLimits.maxAnswerChars).exactOptional(),
   }),
+  practice: noArgs,
   pause: noArgs,
   resume: noArgs,
   finish: noArgs,

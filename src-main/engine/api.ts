@@ -198,6 +198,31 @@ export interface TaskSample {
   verdict: Verdict | null;
 }
 
+/** How the node fares at one task, by its latest own groups at the present level. */
+export interface PractisedTask {
+  generator: string;
+  /** 0 is the easiest of `levelCount`. */
+  level: number;
+  levelName: string;
+  levelCount: number;
+  /** Mean share of right answers, 0 to 1; null before the first group. */
+  success: number | null;
+  /** Of the newer half of those groups against the older. */
+  trend: 'rising' | 'falling' | 'steady' | 'unknown';
+  /** Own groups at this level so far. */
+  groups: number;
+}
+
+/** How the node fares at the tasks of its set. */
+export interface TaskPractice {
+  taskSet: string;
+  version: number;
+  /** Whether a curriculum moves the levels. */
+  moves: boolean;
+  /** In the set's order. */
+  tasks: PractisedTask[];
+}
+
 /** Every call: argument and result. `void` arguments are sent as null. */
 export interface Calls {
   status: { args: null; result: NodeStatus };
@@ -217,6 +242,7 @@ export interface Calls {
     result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[];
   };
   task: { args: TaskSampleArgs; result: TaskSample };
+  practice: { args: null; result: TaskPractice };
   /** Stops between two steps of the compute process, at once. */
   pause: { args: null; result: RunState };
   resume: { args: null; result: RunState };

@@ -24,6 +24,7 @@ import { ComputeSupervisor } from './compute-supervisor.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import type { RoundResult } from './loop.ts';
 import { NodeView } from './node-view.ts';
+import { Practice } from './practice.ts';
 import { ProviderChoice } from './provider-choice.ts';
 import { RoundLedger, type RedoEntry } from './round-ledger.ts';
 import { roundRecord } from './round-record.ts';
@@ -121,6 +122,7 @@ class WaggleEngine implements Engine {
   private readonly swarm: NodeSwarm;
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
+  private readonly practice: Practice;
   private readonly supervisor: ComputeSupervisor;
   private readonly control: RunControl;
   private readonly view: NodeView;
@@ -155,6 +157,7 @@ class WaggleEngine implements Engine {
       log: this.log,
       onRecorded: (recorded) => this.view.recorded(recorded),
     });
+    this.practice = new Practice({ ...config, seed: this.seed });
     this.supervisor = this.createSupervisor();
     this.view = this.createView();
     this.control = this.createControl();
@@ -260,17 +263,17 @@ class WaggleEngine implements Engine {
   }
 
   private createControl(): RunControl {
-    const { store, folder, policyDirectory, identity } = this.parts;
+    const { store, folder, policyDirectory } = this.parts;
     const { config } = this.options;
     return new RunControl({
       config,
-      // Config seed, or one's own key, so that nodes practise different tasks.
-      seed: config.seed === 0 ? identity.publicKey.slice(0, 15) : config.seed.toString(16),
+      seed: this.seed,
       objectives: this.objectives,
       swarm: this.swarm,
       state: this.state,
       supervisor: this.supervisor,
       ledger: this.ledger,
+      practice: this.practice,
       store,
       trained: this.trained,
       policyDirectory,
@@ -279,6 +282,12 @@ class WaggleEngine implements Engine {
       report: (stage, done, total) => this.view.report(stage, done, total),
       log: this.log,
     });
+  }
+
+  /** Config seed, or one's own key, so that nodes practise different tasks. */
+  private get seed(): string {
+    const { seed } = this.options.config;
+    return seed === 0 ? this.parts.identity.publicKey.slice(0, 15) : seed.toString(16);
   }
 
   /** Those of the config, and those that logged rounds were trained with before the config was changed. */
@@ -319,6 +328,7 @@ class WaggleEngine implements Engine {
       status: () => this.view.status(),
       hardware: () => this.view.hardware(),
       peers: () => this.swarm.peers(),
+      practice: () => this.practice.standings(),
       pause: () => this.state.dispatch({ type: 'pause' }),
       resume: () => this.state.dispatch({ type: 'resume' }),
       finish: () => this.state.dispatch({ type: 'finish' }),

@@ -15,6 +15,7 @@ import type { ObjectiveName } from '../objective/objective.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
 import type { RedoLog } from '../train/redo-log.ts';
 import { executePlan, type TrainPlan } from '../train/train-round.ts';
+import type { JsonValue } from '../types.ts';
 import type { RoundResult } from './loop.ts';
 
 /** One logged round; `plan` is null where there was nothing to train on. */
@@ -23,6 +24,8 @@ export interface RedoEntry {
   /** Name of the policy that was trained. */
   policy: string;
   plan: TrainPlan | null;
+  /** Levels and successes after the round, see `Practice`; older logs have none. */
+  practised?: JsonValue;
 }
 
 export interface RoundLedgerOptions {
@@ -54,6 +57,8 @@ export class RoundLedger {
   round = 0;
   /** Optimiser steps since the base policy. */
   policyVersion = 0;
+  /** What was kept of the practice after the last whole round; null where nothing was. */
+  practised: JsonValue = null;
   /** In this start. */
   lastCheckpointAt: number | null = null;
 
@@ -74,11 +79,13 @@ export class RoundLedger {
     this.round = saved;
     this.checkpointRound = saved;
     this.policyVersion = opened.version;
+    this.practised = (opened.state?.practised ?? null) as JsonValue;
     const entries = await this.roundsAfter(saved, opened);
     if (entries.length > 0) log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
-    for (const { round, plan } of entries) {
+    for (const { round, plan, practised } of entries) {
       if (plan) this.policyVersion = (await executePlan(compute, plan)).policyVersion;
       this.round = round;
+      this.practised = practised ?? null;
     }
     store.rewindTo(this.round);
   }
@@ -106,13 +113,14 @@ export class RoundLedger {
    * @throws DiskFullError: the round is kept, and `settle` tries again
    */
   async commit(
-    { round, plan, outcome }: Pick<RoundResult, 'round' | 'plan' | 'outcome'>,
+    { round, plan, outcome, practised }: Pick<RoundResult, 'round' | 'plan' | 'outcome'> & { practised: JsonValue },
     policy: string,
     makeRecord: () => RoundRecord,
   ): Promise<void> {
-    const entry: RedoEntry = { round, policy, plan };
+    const entry: RedoEntry = { round, policy, plan, practised };
     this.entries.push(entry);
     this.round = round;
+    this.practised = practised;
     if (outcome) this.policyVersion = outcome.policyVersion;
     this.unsettled = { entry, logged: false, record: makeRecord() };
     await this.settle();
@@ -143,8 +151,8 @@ export class RoundLedger {
   /** Nothing to do where the last checkpoint holds the last round. @throws ComputeError, the system's error */
   async checkpoint(compute: ComputeHost): Promise<void> {
     if (this.round === this.checkpointRound) return;
-    const { round } = this;
-    await compute.call('save', { state: { round }, version: this.policyVersion });
+    const { round, practised } = this;
+    await compute.call('save', { state: { round, practised }, version: this.policyVersion });
     this.checkpointRound = round;
     this.lastCheckpointAt = Date.now();
     this.entries.splice(0);

@@ -20,9 +20,9 @@ import type { RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
 import { runRound, type RoundParts, type RoundResult } from './loop.ts';
+import type { Practice } from './practice.ts';
 import type { RoundLedger } from './round-ledger.ts';
 import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
-import { roundTasks } from './task-stream.ts';
 import type { TrainedTime } from './trained-time.ts';
 
 export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'swarm' | 'report'> {
@@ -30,6 +30,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   state: RunStateHolder;
   supervisor: ComputeSupervisor;
   ledger: RoundLedger;
+  practice: Practice;
   store: Pick<Store, 'addCounters'>;
   trained: TrainedTime;
   policyDirectory: string;
@@ -99,7 +100,7 @@ export class RunControl {
 
   /** Starts the compute process and brings it to the last whole round. */
   private async bringUp(): Promise<void> {
-    const { policyDirectory, supervisor, ledger, state, log } = this.options;
+    const { policyDirectory, supervisor, ledger, practice, state, log } = this.options;
     try {
       const compute = await supervisor.start(); // first, for it says best what a policy folder lacks
       if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
@@ -109,6 +110,7 @@ export class RunControl {
         chat: await loadChatTemplate(policyDirectory),
       };
       await ledger.replay(compute.host, compute.opened);
+      practice.restore(ledger.practised);
       this.compute = compute;
       const { name, parameters, provider } = compute.opened;
       log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
@@ -154,14 +156,14 @@ export class RunControl {
     { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
     policyText: PolicyText,
   ): RoundParts {
-    const { config, seed, objectives, swarm, report, ledger } = this.options;
+    const { config, seed, objectives, swarm, report, ledger, practice } = this.options;
     return {
       config,
       seed,
       compute: host,
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
       objectives,
-      tasks: (round) => roundTasks(config.taskSet, seed, round, config.promptsPerRound),
+      tasks: (round) => practice.tasks(round),
       swarm,
       report,
       commit: (result) => this.commit(result, host),
@@ -169,9 +171,9 @@ export class RunControl {
   }
 
   private async commit(result: RoundResult, host: ComputeHost): Promise<void> {
-    const { ledger, config, recordOf } = this.options;
+    const { ledger, config, practice, recordOf } = this.options;
     this.roundsThisStart++;
-    await ledger.commit(result, this.policyName, () => recordOf(result));
+    await ledger.commit({ ...result, practised: practice.learn(result.own) }, this.policyName, () => recordOf(result));
     if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);
   }
 

@@ -1,24 +1,28 @@
-/** The node's endless stream of tasks: which ones round N practises. A function of (task set, seed, round) alone. */
+/** The node's endless stream of tasks: which ones round N practises. A function of (task set, seed, round, levels) alone. */
 import { WaggleError } from '../base/errors.ts';
-import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
-import { getTaskSet, listTaskSets, sampleTaskRefs } from '../tasks/task-sets.ts';
+import { getTaskSet, listTaskSets, sampleTasks, type TaskSet } from '../tasks/task-sets.ts';
 
-/** `seed`: hexadecimal. @throws WaggleError `unknownTaskSet` */
-export function roundTasks(taskSet: string, seed: string, round: number, count: number): TaskInstance[] {
-  const set = getTaskSet(taskSet);
-  if (!set) {
-    throw new WaggleError({
-      code: 'unknownTaskSet',
-      message: `There is no task set ${taskSet}`,
-      fix: `Choose one of: ${listTaskSets()
-        .map(({ name }) => name)
-        .join(', ')}.`,
-    });
-  }
-  return sampleTaskRefs(set, { seed: BigInt(`0x${seed}`), from: round * count, count }).map((ref) => {
-    const made = instantiate(ref);
-    if (!made.ok) throw new Error(`task ${JSON.stringify(ref)} cannot be made: ${made.reason}`);
-    return made.instance;
+/** @throws WaggleError `unknownTaskSet` */
+export function knownTaskSet(name: string): TaskSet {
+  const set = getTaskSet(name);
+  if (set) return set;
+  throw new WaggleError({
+    code: 'unknownTaskSet',
+    message: `There is no task set ${name}`,
+    fix: `Choose one of: ${listTaskSets()
+      .map((known) => known.name)
+      .join(', ')}.`,
   });
+}
+
+/** `seed`: hexadecimal. `levels`: by generator, where a curriculum moved them. @throws WaggleError `unknownTaskSet` */
+export function roundTasks(
+  taskSet: string,
+  seed: string,
+  round: number,
+  count: number,
+  levels: Readonly<Record<string, number>> = {},
+): TaskInstance[] {
+  return sampleTasks(knownTaskSet(taskSet), { seed: BigInt(`0x${seed}`), from: round * count, count, levels });
 }

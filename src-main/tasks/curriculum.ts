@@ -78,10 +78,10 @@ export function startCurriculum(set: TaskSet): Curriculum {
   );
 }
 
-function afterGroup(before: TaskProgress, success: number, top: number): TaskProgress {
+function afterGroup(before: TaskProgress, success: number, top: number, moves: boolean): TaskProgress {
   const recent = [...before.recent, success].slice(-WINDOW_GROUPS);
   const progress = { ...before, recent, groups: before.groups + 1 };
-  if (recent.length < FIRST_LOOK_GROUPS) return progress;
+  if (!moves || recent.length < FIRST_LOOK_GROUPS) return progress;
   const { level, patience, rose, groups } = progress;
   const average = mean(recent);
   if (average < MIN_SUCCESS && level > 0)
@@ -92,13 +92,16 @@ function afterGroup(before: TaskProgress, success: number, top: number): TaskPro
   return settled ? { ...progress, patience: 1, rose: false } : progress;
 }
 
-/** In the order given. Outcomes of tasks that the curriculum does not have are left out. */
-export function afterRound(before: Curriculum, outcomes: readonly GroupOutcome[]): Curriculum {
+/**
+ * In the order given. Outcomes of tasks that the curriculum does not have are left out. Without `moves` success is followed, but
+ * every level stays.
+ */
+export function afterRound(before: Curriculum, outcomes: readonly GroupOutcome[], moves = true): Curriculum {
   const after: Record<string, TaskProgress> = { ...before };
   for (const { generator, level, success } of outcomes) {
     const progress = after[generator];
     if (progress?.level !== level) continue;
-    after[generator] = afterGroup(progress, success, topLevel(generator));
+    after[generator] = afterGroup(progress, success, topLevel(generator), moves);
   }
   return after;
 }
@@ -143,14 +146,18 @@ function parseProgress(value: JsonValue | undefined, top: number): TaskProgress 
   return { level, recent, groups, patience, rose };
 }
 
-/** A kept state for this set: whatever of it does not fit (another version's levels, a task that is new) starts anew. */
-export function restoreCurriculum(set: TaskSet, kept: JsonValue): Curriculum {
+/**
+ * A kept state for this set: whatever of it does not fit (another version's levels, a task that is new) starts anew. Without `moves`
+ * a level other than the set's does not fit either.
+ */
+export function restoreCurriculum(set: TaskSet, kept: JsonValue, moves = true): Curriculum {
   const start = startCurriculum(set);
   if (typeof kept !== 'object' || kept === null || Array.isArray(kept)) return start;
   return Object.fromEntries(
     Object.entries(start).map(([name, fresh]) => {
       const value = Object.hasOwn(kept, name) ? kept[name] : undefined;
-      return [name, parseProgress(value, topLevel(name)) ?? fresh];
+      const progress = parseProgress(value, topLevel(name));
+      return [name, progress && (moves || progress.level === fresh.level) ? progress : fresh];
     }),
   );
 }

@@ -16,7 +16,12 @@ const plan: TrainPlan = {
   parts: [{ source: 'own', objective: 'grpo', rows: [] }],
   optimizers: [{ learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 }],
 };
-const result = (round: number) => ({ round, plan, outcome: { policyVersion: round } as TrainOutcome });
+const result = (round: number) => ({
+  round,
+  plan,
+  outcome: { policyVersion: round } as TrainOutcome,
+  practised: `after ${round}`,
+});
 const entry = (round: number, policy = 'bee'): RedoEntry => ({ round, policy, plan });
 const opened = (round: number | null, name = 'bee') =>
   ({ name, version: round ?? 0, state: round === null ? null : { round } }) as unknown as OpenedPolicy;
@@ -30,9 +35,11 @@ function ledgerOf(entries: RedoEntry[] = []) {
   const log = createLog({ directory: null });
   let steps = 0;
   const calls: string[] = [];
+  const states: unknown[] = [];
   const compute = {
-    call: (name: string) => {
+    call: (name: string, args: { state: unknown }) => {
       calls.push(name);
+      if (name === 'save') states.push(args.state);
       if (name === 'accumulate') return Promise.resolve({ loss: 0, metrics: {}, tokens: 1 });
       if (name === 'update')
         return Promise.resolve({ version: ++steps, applied: true, gradientNorm: 1, learningRate: 1e-4 });
@@ -71,6 +78,7 @@ function ledgerOf(entries: RedoEntry[] = []) {
     commit,
     compute,
     calls,
+    states,
     logged,
     recorded,
     told,
@@ -140,6 +148,35 @@ describe('a round', () => {
     delete fail.append;
     await ledger.settle();
     assert.deepEqual(logged, [1, 2]);
+  });
+});
+
+describe('what was practised', () => {
+  const kept = (round: number): RedoEntry => ({ ...entry(round), practised: `after ${round}` });
+
+  test('is kept with each round and with the checkpoint', async () => {
+    const { ledger, commit, compute, states } = ledgerOf();
+    assert.equal(ledger.practised, null);
+    await commit(1);
+    await commit(2);
+    await ledger.checkpoint(compute);
+    assert.deepEqual([ledger.practised, states], ['after 2', [{ round: 2, practised: 'after 2' }]]);
+  });
+
+  test('comes back from the checkpoint, and from the rounds after it', async () => {
+    const checkpoint = { ...opened(2), state: { round: 2, practised: 'after 2' } } as unknown as OpenedPolicy;
+    const alone = ledgerOf();
+    await alone.ledger.replay(alone.compute, checkpoint);
+    assert.equal(alone.ledger.practised, 'after 2');
+    const { ledger, compute } = ledgerOf([kept(3), kept(4)]);
+    await ledger.replay(compute, checkpoint);
+    assert.equal(ledger.practised, 'after 4');
+  });
+
+  test('is nothing after checkpoints and logs of older versions', async () => {
+    const { ledger, compute } = ledgerOf([kept(3), entry(4)]);
+    await ledger.replay(compute, opened(2));
+    assert.equal(ledger.practised, null);
   });
 });
 
