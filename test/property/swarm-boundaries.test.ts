@@ -5,7 +5,6 @@
  * over 3,000 random and mutated ones into a real link over a connection that is a double; nothing may throw or leave it open and mute.
  */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { Bandwidth } from '../../src-main/swarm/bandwidth.ts';
 import { decodeBody, encodeBody } from '../../src-main/swarm/codec/body.ts';
@@ -17,6 +16,7 @@ import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
 import { identityOf } from '../../src-main/swarm/identity.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../src-main/swarm/limits.ts';
 import { Link } from '../../src-main/swarm/link.ts';
+import { WireDouble } from '../unit/swarm/wire-double.ts';
 
 const keys = keyPairFromSeed(Buffer.alloc(32, 3));
 const BOUNDS = Object.values(WIRE).filter((value) => typeof value === 'number');
@@ -120,36 +120,6 @@ test('every field of every message, record and body at its bounds', () => {
   }
   assert.ok(cases > 120_000, String(cases));
 });
-
-/** What a link needs of a Noise stream; frames are handed to it by hand. */
-class WireDouble extends EventEmitter {
-  readonly publicKey = keys.publicKey;
-  readonly remotePublicKey = keyPairFromSeed(Buffer.alloc(32, 4)).publicKey;
-  readonly handshakeHash = Buffer.alloc(64, 1);
-  readonly rawStream = { remoteHost: '127.0.0.1' };
-  readonly isInitiator = true;
-  userData: unknown = null;
-  destroyed = false;
-  written = 0;
-  write(): boolean {
-    this.written++;
-    return true;
-  }
-  end(): void {
-    this.destroy();
-  }
-  pause(): void {
-    // nothing to hold back
-  }
-  resume(): void {
-    // nothing was held back
-  }
-  destroy(): void {
-    if (this.destroyed) return;
-    this.destroyed = true;
-    this.emit('close');
-  }
-}
 
 const GREETING = encodeMessage(MESSAGES[0]!);
 function openFrame(): Buffer {

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bandwidth } from '../../../src-main/swarm/bandwidth.ts';
+import { encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
+import type { Message } from '../../../src-main/swarm/codec/messages.ts';
+import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
+import { Link } from '../../../src-main/swarm/link.ts';
+import { WireDouble } from './wire-double.ts';
+
+function open(limits = {}) {
+  const wire = new WireDouble();
+  const offences: string[] = [];
+  const answered: number[] = [];
+  const all = { ...DEFAULT_LIMITS, ...limits };
+  const link = new Link({
+    connection: wire,
+    topic: Buffer.alloc(32, 9),
+    capabilities: 7,
+    instanceId: Buffer.alloc(16, 2),
+    secretKey: null,
+    limits: all,
+    bandwidth: new Bandwidth(all, () => 0),
+    addressBytes: null,
+    elapsed: () => 0,
+    handlers: {
+      onReady: () => undefined,
+      onHeads: () => undefined,
+      onPull: (_link, pull) => {
+        answered.push(pull.requestId);
+        return [];
+      },
+      onBye: () => undefined,
+      onOffence: (_link, reason) => void offences.push(reason),
+      onClosed: () => undefined,
+    },
+  });
+  link.open();
+  const name = Buffer.from(WIRE.protocolName, 'utf8');
+  const channel = Buffer.concat([
+    Buffer.from([0, 1, 1, name.byteLength]),
+    name,
+    Buffer.from([32]),
+    Buffer.alloc(32, 9),
+  ]);
+  wire.emit('data', channel);
+  const say = (message: Message) => wire.emit('data', Buffer.concat([Buffer.from([1, 0]), encodeMessage(message)]));
+  say({
+    kind: 'handshake',
+    version: 1,
+    minVersion: 1,
+    capabilities: 7,
+    instanceId: Buffer.alloc(16),
+    membership: null,
+  });
+  const ask = (requestId: number) =>
+    say({ kind: 'pull', requestId, count: 1, ownPercent: 50, maxAgeMs: 1_000, maxBytes: 20_000 });
+  return { wire, link, offences, answered, ask };
+}
+
+test('a peer that takes nothing gets no more than one answer, and is given up after its time', async () => {
+  const { wire, link, offences, answered, ask } = open({ slowReaderMs: 60 });
+  assert.equal(link.state, 'ready');
+  wire.takes = false;
+  for (const requestId of [1, 2, 3]) ask(requestId);
+  assert.deepEqual(answered, [1], 'the rest wait until it has taken the first');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.deepEqual(offences, ['slowReader']);
+  assert.equal(link.state, 'closed');
+});
+
+test('one that was only slow goes on', async () => {
+  const { wire, link, offences, answered, ask } = open({ slowReaderMs: 80 });
+  wire.takes = false;
+  ask(1);
+  ask(2);
+  wire.takes = true;
+  wire.emit('drain');
+  assert.deepEqual(answered, [1, 2]);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.deepEqual(offences, []);
+  link.close(null);
+});
+
+test('without bandwidth to send, a pull is told when to come again', () => {
+  const { wire, answered, ask, link } = open({ maxBytesPerSecondOut: 1_000 });
+  const before = wire.written;
+  ask(1);
+  assert.deepEqual(answered, []);
+  assert.equal(wire.written, before + 1, 'busy');
+  link.close(null);
+});

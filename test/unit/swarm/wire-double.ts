@@ -1,0 +1,35 @@
+/** A connection that is a double: frames are handed to a link by hand, what it writes is counted. */
+import { EventEmitter } from 'node:events';
+import { keyPairFromSeed } from '../../../src-main/swarm/crypto.ts';
+
+/** What a link needs of a Noise stream; frames are handed to it by hand. */
+export class WireDouble extends EventEmitter {
+  readonly publicKey = keyPairFromSeed(Buffer.alloc(32, 3)).publicKey;
+  readonly remotePublicKey = keyPairFromSeed(Buffer.alloc(32, 4)).publicKey;
+  readonly handshakeHash = Buffer.alloc(64, 1);
+  readonly rawStream = { remoteHost: '127.0.0.1' };
+  readonly isInitiator = true;
+  userData: unknown = null;
+  destroyed = false;
+  written = 0;
+  /** False: whatever is written fills up, and nobody takes it. */
+  takes = true;
+  write(): boolean {
+    this.written++;
+    return this.takes;
+  }
+  end(): void {
+    this.destroy();
+  }
+  pause(): void {
+    // nothing to hold back
+  }
+  resume(): void {
+    // nothing was held back
+  }
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
