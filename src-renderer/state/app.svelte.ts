@@ -8,6 +8,7 @@ import { LeaderboardController } from './leaderboard.svelte.ts';
 import { LogController } from './log.svelte.ts';
 import { NodeController } from './node.svelte.ts';
 import { PeersController } from './peers.svelte.ts';
+import { PracticeController } from './practice.svelte.ts';
 import { RolloutsController } from './rollouts.svelte.ts';
 import { RoundsController } from './rounds.svelte.ts';
 import { Route } from './route.svelte.ts';
@@ -27,6 +28,7 @@ export class App {
   readonly peers: PeersController;
   readonly hardware: HardwareController;
   readonly tasks: TasksController;
+  readonly practice: PracticeController;
   readonly #client: LinkedClient;
 
   constructor(client: LinkedClient) {
@@ -40,6 +42,7 @@ export class App {
     this.peers = new PeersController(client);
     this.hardware = new HardwareController(client);
     this.tasks = new TasksController(client);
+    this.practice = new PracticeController(client);
   }
 
   /** What every view needs runs from here on; the rest is watched by the view that shows it. */

@@ -42,11 +42,11 @@ export class TasksController {
     );
   }
 
-  async choose(name: string): Promise<void> {
+  async choose(name: string, level = this.level): Promise<void> {
     const kind = this.kinds.find((offered) => offered.name === name);
     if (!kind) return;
     this.chosen = kind;
-    this.level = Math.min(this.level, kind.levels.length - 1);
+    this.level = Math.min(level, kind.levels.length - 1);
     await this.#show();
   }
 

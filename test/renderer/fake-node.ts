@@ -146,10 +146,14 @@ export class FakeNode {
         .slice(0, limit),
     leaderboard: () => this.scenario.leaderboard,
     peers: () => this.scenario.peers,
+    board: () => [],
+    receipts: () => [],
+    ownScore: () => null,
     log: ({ limit, level }) => {
       const order = ['debug', 'info', 'warn', 'error'];
       return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);
     },
+    practice: () => this.scenario.practice,
     tasks: listTasks,
     task: sampleTask,
     pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),

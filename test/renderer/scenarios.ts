@@ -9,6 +9,7 @@ import type {
   RolloutRow,
   RoundRow,
   RunState,
+  TaskPractice,
 } from '../../src-main/engine/api.ts';
 import { metricDefinitions } from '../../src-main/stats/metrics.ts';
 
@@ -22,6 +23,7 @@ export interface Scenario {
   rollouts: RolloutRow[];
   leaderboard: LeaderboardRow[];
   peers: PeerRow[];
+  practice: TaskPractice;
   log: LogRow[];
 }
 
@@ -275,6 +277,25 @@ function makeLog(): LogRow[] {
   });
 }
 
+function makePractice(begun: boolean): TaskPractice {
+  const tasks = ['chain_sum', 'products', 'gcd', 'number_sorting', 'spell_backward', 'base_conversion'];
+  const trends = ['rising', 'steady', 'falling', 'rising', 'unknown', 'steady'] as const;
+  return {
+    taskSet: 'starter',
+    version: 1,
+    moves: true,
+    tasks: tasks.map((generator, i) => ({
+      generator,
+      level: i % 3,
+      levelName: ['starter', 'easy', 'reference'][i % 3]!,
+      levelCount: 5,
+      success: begun && i !== 4 ? 0.25 + 0.1 * i : null,
+      trend: begun ? trends[i]! : 'unknown',
+      groups: begun ? 30 + i : 0,
+    })),
+  };
+}
+
 function training(rounds: number): Scenario {
   return {
     status: baseStatus(rounds),
@@ -284,6 +305,7 @@ function training(rounds: number): Scenario {
     rollouts: Array.from({ length: 130 }, (_, i) => makeRollout(130 - i, startedAt - i * 900)),
     leaderboard: makeBoard(),
     peers: makePeers(),
+    practice: makePractice(rounds > 0),
     log: makeLog(),
   };
 }

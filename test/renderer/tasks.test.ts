@@ -30,6 +30,20 @@ test('a reader looks at tasks, answers one, and gets the node\u2019s verdict', a
   assert.doesNotMatch((await verdict.textContent()) ?? '', /Right/);
 });
 
+test('what the node practises is shown with level, success and trend, and leads to the inspector', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'tasks' });
+  const row = page.getByRole('list', { name: 'Practised tasks' }).getByRole('button', { name: /gcd/ });
+  await row.waitFor();
+  assert.match((await row.textContent()) ?? '', /level 2, reference\s*45 %.*falling/s);
+  const own = node.scenario.practice;
+  node.scenario.practice = { ...own, tasks: own.tasks.map((task) => ({ ...task, success: 0.99 })) };
+  node.push('round', node.scenario.rounds.at(-1)!);
+  await eventually(async () => assert.match((await row.textContent()) ?? '', /99 %/), 15_000);
+  await row.click();
+  await page.getByRole('heading', { name: 'gcd' }).waitFor();
+  assert.equal(await page.getByRole('radio', { name: /^2 ·/ }).getAttribute('aria-checked'), 'true');
+});
+
 test('level and seed choose the instance; a seed that is no number is refused with the fix', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'tasks' });
   await page.getByRole('button', { name: 'chain sum', exact: true }).click();
