@@ -152,6 +152,19 @@ const shape = {
     'Shared secret of a private swarm; better set by environment or file, because a command line is visible to other users.',
     { secret: true },
   ),
+  team: field(text(40).default(''), 'swarm', '', 'Team that other nodes see beside your name; empty is none.'),
+  maxUploadKilobytes: field(
+    whole(0, 1_000_000, 0),
+    'swarm',
+    'KB/s',
+    'Most that trading with peers may send a second; 0 is no limit.',
+  ),
+  maxDownloadKilobytes: field(
+    whole(0, 1_000_000, 0),
+    'swarm',
+    'KB/s',
+    'Most that trading with peers may receive a second; 0 is no limit.',
+  ),
   bootstrap: field(
     z.array(hostPort).max(32).default([]),
     'swarm',

@@ -6,7 +6,8 @@ import { publicConfig, type Config } from '../config.ts';
 import { metricDefinitions } from '../stats/metrics.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
-import type { CallName, Calls, HardwareReport, NodeStatus, PeerRow, RunState, TaskPractice } from './api.ts';
+import type { PeerId } from '../types.ts';
+import type { BoardRow, BoardWindow, CallName, Calls, HardwareReport, NodeStatus, OwnScore, PeerRow, ReceiptRow, RunState, TaskPractice } from './api.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
 export interface ApiParts {
@@ -16,6 +17,9 @@ export interface ApiParts {
   status(): NodeStatus;
   hardware(): Promise<HardwareReport>;
   peers(): PeerRow[];
+  board(window: BoardWindow): BoardRow[];
+  receiptsOf(peer: PeerId, limit: number): ReceiptRow[];
+  ownScore(window: BoardWindow): OwnScore | null;
   practice(): TaskPractice;
   pause(): RunState;
   resume(): RunState;
@@ -36,6 +40,9 @@ export function apiCalls(parts: ApiParts): Answers {
     rollouts: (query) => store.rollouts(query),
     leaderboard: () => store.leaderboard(),
     peers: () => parts.peers(),
+    board: ({ window }) => parts.board(window),
+    receipts: ({ peer, limit }) => parts.receiptsOf(peer, limit),
+    ownScore: ({ window }) => parts.ownScore(window),
     log: (query) => parts.log.rows(query),
     tasks: listTasks,
     task: sampleTask,

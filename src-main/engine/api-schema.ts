@@ -23,6 +23,7 @@ export const apiLimits = {
 const noArgs = z.null();
 const rowLimit = z.int().min(1).max(apiLimits.maxRows);
 const counter = z.int().min(0);
+const boardWindow = z.enum(['day', 'week', 'all']);
 const jsonObject = z.custom<JsonObject>(isBoundedJsonObject, {
   error: `must be a JSON object of at most ${apiLimits.maxJsonNodes} values, ${apiLimits.maxJsonDepth} levels deep`,
 });
@@ -41,6 +42,9 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
   }),
   leaderboard: noArgs,
   peers: noArgs,
+  board: z.strictObject({ window: boardWindow }),
+  receipts: z.strictObject({ peer: z.string().regex(/^[0-9a-f]{64}$/, 'must be a public key'), limit: rowLimit }),
+  ownScore: z.strictObject({ window: boardWindow }),
   log: z.strictObject({ limit: rowLimit, level: z.enum(['debug', 'info', 'warn', 'error']) }),
   tasks: noArgs,
   task: z.strictObject({

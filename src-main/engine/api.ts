@@ -160,6 +160,64 @@ export interface LeaderboardRow {
   lastSeenAt: number;
 }
 
+/** Sliding: the last 24 hours, the last 7 days, all time. */
+export type BoardWindow = 'day' | 'week' | 'all';
+
+/** How a score comes about. All three count records whose rewards differ. */
+export interface CreditScore {
+  /** checked, and of vouched at most four times as many. */
+  score: number;
+  /** Verified by this node itself; for the own row: confirmed by somebody else's true receipt. */
+  checked: number;
+  /** Never seen here; at least two auditors whose receipts proved true here vouch for each. Fractions are their weight. */
+  vouched: number;
+}
+
+/** One owner with all devices that have proven to be theirs. */
+export interface BoardRow extends CreditScore {
+  owner: PeerId;
+  devices: PeerId[];
+  own: boolean;
+  displayName: string | null;
+  team: string | null;
+  /** Distinct believed auditors of its records, as far as remembered. */
+  auditors: number;
+  /** How its answers compare with everybody's on the same tasks; null where none of them was verified here. */
+  plausibility: {
+    /** 0..1 */
+    solveRate: number;
+    /** What others reach on the same mix of tasks, 0..1; null where nobody else was seen on them. */
+    expected: number | null;
+    completions: number;
+    /** Far above everybody else: perhaps no policy at all. Shown, never acted on. */
+    implausible: boolean;
+  } | null;
+}
+
+export interface ReceiptRow {
+  /** First 16 bytes of the record's id, hex. */
+  record: string;
+  /** The origin's round. */
+  round: number;
+  at: number;
+  right: number;
+  of: number;
+  checkedHere: boolean;
+  /** Weight 0..1: how far this node's own re-checks bear the auditor out. */
+  auditors: { peer: PeerId; weight: number }[];
+}
+
+export interface OwnScore extends CreditScore {
+  /** Groups since this start: made, shared, pulled by peers from here. */
+  produced: number;
+  shared: number;
+  pulled: number;
+  pulledByPeers: number;
+  auditors: number;
+  /** Own records that auditors say they refused, by reason. */
+  refused: Record<string, number>;
+}
+
 export interface PeerRow {
   peer: PeerId;
   connected: boolean;
@@ -236,6 +294,12 @@ export interface Calls {
   rollouts: { args: { limit: number; beforeId: number | null; origin: 'all' | 'own' | 'peers' }; result: RolloutRow[] };
   leaderboard: { args: null; result: LeaderboardRow[] };
   peers: { args: null; result: PeerRow[] };
+  /** Credit by re-verified receipts, highest first (swarm/PROTOCOL.md); empty without a swarm. */
+  board: { args: { window: BoardWindow }; result: BoardRow[] };
+  /** What a row of the board rests on, newest first. `peer` is one of the row's devices. */
+  receipts: { args: { peer: PeerId; limit: number }; result: ReceiptRow[] };
+  /** Why the own score is what it is; null without a swarm. */
+  ownScore: { args: { window: BoardWindow }; result: OwnScore | null };
   log: { args: { limit: number; level: LogLevel }; result: LogRow[] };
   tasks: {
     args: null;

@@ -206,6 +206,7 @@ class WaggleEngine implements Engine {
     const { config, log } = this.options;
     return new NodeSwarm({
       config,
+      dataDirectory: this.parts.folder.paths.root,
       identity: this.parts.identity,
       policyName: () => this.control.policyName,
       currentRound: () => this.ledger.round,
@@ -328,6 +329,9 @@ class WaggleEngine implements Engine {
       status: () => this.view.status(),
       hardware: () => this.view.hardware(),
       peers: () => this.swarm.peers(),
+      board: (window) => this.swarm.board(window),
+      receiptsOf: (peer, limit) => this.swarm.receiptsOf(peer, limit),
+      ownScore: (window) => this.swarm.ownScore(window),
       practice: () => this.practice.standings(),
       pause: () => this.state.dispatch({ type: 'pause' }),
       resume: () => this.state.dispatch({ type: 'resume' }),

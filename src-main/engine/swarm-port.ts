@@ -3,22 +3,31 @@
  * gathered until the next round is recorded, and how long an adopted group waited. With the swarm switched off, the same port
  * that shares with nobody.
  */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic-file.ts';
+import { describeError } from '../base/errors.ts';
 import { createRandom } from '../base/random.ts';
 import type { Logger } from '../base/log.ts';
-import { parseHostPort, type Config } from '../config.ts';
+import { configFields, parseHostPort, type Config } from '../config.ts';
 import type { OwnGroup } from '../rollout/rollout.ts';
 import type { PeerCredit } from '../store/rows.ts';
 import type { Identity } from '../swarm/identity.ts';
+import { misfitOf } from '../swarm/codec/description.ts';
 import type { GroupChoice } from '../swarm/pool.ts';
-import { createSwarm, type Swarm } from '../swarm/swarm.ts';
+import { readSwarmList, swarmListPath } from '../swarm/swarm-list.ts';
+import { createSwarm, type Swarm, type SwarmOptions } from '../swarm/swarm.ts';
+import { listTaskSets } from '../tasks/task-sets.ts';
 import { verifyGroup } from '../tasks/verify-completions.ts';
 import type { Group, PeerId } from '../types.ts';
-import type { PeerRow, SwarmSummary } from './api.ts';
+import type { BoardRow, BoardWindow, OwnScore, PeerRow, ReceiptRow, SwarmSummary } from './api.ts';
 import type { SwarmPort } from './loop.ts';
 import { noSwarm } from './node-status.ts';
 
 export interface NodeSwarmOptions {
   config: Config;
+  /** Where the list of joined swarms and the counts behind the board are kept. */
+  dataDirectory: string;
   identity: Identity;
   policyName: () => string;
   /** The round in progress, for the age of adopted groups. */
@@ -30,10 +39,15 @@ export interface NodeSwarmOptions {
 /** Arrival rounds are kept for this many groups; beyond it the oldest are forgotten. */
 const MAX_ARRIVALS = 20_000;
 const MEGABYTE = 1024 * 1024;
+const SAVE_CREDIT_MS = 5 * 60_000;
+const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
 
 export class NodeSwarm implements SwarmPort {
   private readonly options: NodeSwarmOptions;
   private swarm: Swarm | null = null;
+  /** Why the chosen swarm cannot be entered; null when it can. */
+  private misfit: string | null = null;
+  private saving: NodeJS.Timeout | null = null;
   private readonly arrivals = new Map<string, number>();
   private readonly credits = new Map<PeerId, PeerCredit>();
   private admitted = 0;
@@ -49,9 +63,12 @@ export class NodeSwarm implements SwarmPort {
     const bootstrap = config.bootstrap.map(parseHostPort);
     const loopback = bootstrap.length > 0 && bootstrap.every(({ host }) => host === '127.0.0.1' || host === '::1');
     const random = createRandom(identity.publicKey, `swarm/${Date.now()}`);
+    const chosen = await this.chosenSwarm();
+    if (chosen === null) return;
     this.swarm = await createSwarm({
-      name: config.swarmName,
-      secret: config.swarmSecret === '' ? undefined : config.swarmSecret,
+      ...chosen,
+      credit: await readFile(this.creditPath, 'utf8').catch(() => undefined),
+      profile: () => ({ displayName: config.displayName, team: config.team }),
       bootstrap: bootstrap.length > 0 ? bootstrap : undefined,
       host: loopback ? '127.0.0.1' : undefined,
       identity,
@@ -60,7 +77,12 @@ export class NodeSwarm implements SwarmPort {
       now: Date.now,
       random: () => random.float(),
       log: (level, message) => log[level](message),
-      limits: { poolBytes: config.maxPoolMegabytes * MEGABYTE, maxRoundAge: config.maxGroupAgeRounds },
+      limits: {
+        poolBytes: config.maxPoolMegabytes * MEGABYTE,
+        maxRoundAge: config.maxGroupAgeRounds,
+        maxBytesPerSecondOut: config.maxUploadKilobytes * 1024,
+        maxBytesPerSecondIn: config.maxDownloadKilobytes * 1024,
+      },
       onAdmitted: (group) => this.onAdmitted(group),
       onRejected: (peer) => {
         this.refused++;
@@ -68,6 +90,7 @@ export class NodeSwarm implements SwarmPort {
       },
       onChange: this.options.onChange,
     });
+    this.saving = setInterval(() => void this.saveCredit(), SAVE_CREDIT_MS);
   }
 
   share(groups: readonly OwnGroup[], round: number): (string | null)[] {
@@ -94,7 +117,10 @@ export class NodeSwarm implements SwarmPort {
 
   summary(): SwarmSummary {
     const { identity, config } = this.options;
-    if (!this.swarm) return noSwarm(config.swarmName, identity.publicKey);
+    if (!this.swarm) {
+      const off = noSwarm(config.swarmName, identity.publicKey);
+      return this.misfit === null ? off : { ...off, text: this.misfit };
+    }
     const {
       presence,
       text,
@@ -152,9 +178,54 @@ export class NodeSwarm implements SwarmPort {
     await this.swarm?.[event]();
   }
 
+  /** Highest score first; empty without a swarm. */
+  board(window: BoardWindow): BoardRow[] {
+    return this.swarm?.board(window) ?? [];
+  }
+
+  receiptsOf(peer: PeerId, limit: number): ReceiptRow[] {
+    return this.swarm?.receiptsOf(peer, limit) ?? [];
+  }
+
+  /** Null without a swarm. */
+  ownScore(window: BoardWindow): OwnScore | null {
+    return this.swarm?.ownScore(window) ?? null;
+  }
+
   async close(): Promise<void> {
+    if (this.saving !== null) clearInterval(this.saving);
+    await this.saveCredit();
     await this.swarm?.close();
     this.swarm = null;
+  }
+
+  private get creditPath(): string {
+    return join(this.options.dataDirectory, 'credit.json');
+  }
+
+  private async saveCredit(): Promise<void> {
+    if (this.swarm === null) return;
+    try {
+      await writeFileAtomic(this.creditPath, this.swarm.exportCredit(), { mode: 0o600 });
+    } catch (error) {
+      this.options.log.debug(`The counts behind the board were not saved: ${describeError(error)}`);
+    }
+  }
+
+  /** A name or secret in the settings goes before the swarm chosen with `waggle swarm`; null when that one does not fit. */
+  private async chosenSwarm(): Promise<Pick<SwarmOptions, 'name' | 'secret' | 'description'> | null> {
+    const { config, dataDirectory, log } = this.options;
+    const { swarms, active } = await readSwarmList(swarmListPath(dataDirectory));
+    const invite = swarms.find(({ description }) => description.id === active);
+    if (invite === undefined || config.swarmSecret !== '' || config.swarmName !== presetSwarmName)
+      return { name: config.swarmName, secret: config.swarmSecret === '' ? undefined : config.swarmSecret };
+    const { description, secret } = invite;
+    const taskSets = Object.fromEntries(listTaskSets().map(({ name, version }) => [name, version]));
+    const misfit = misfitOf(description, { taskSets });
+    if (misfit === null) return { name: description.name, secret: secret ?? undefined, description };
+    this.misfit = `Training alone: ${misfit.message} ${misfit.fix}`;
+    log.warn(this.misfit);
+    return null;
   }
 
   private onAdmitted(group: Group): void {
