@@ -202,6 +202,18 @@ const shape = {
     '',
     'Move the level of each task so that about half of the answers are right; otherwise each stays at the level of its set.',
   ),
+  examRounds: field(
+    whole(0, 1_000_000, 100),
+    'rollout',
+    'rounds',
+    'After every so many rounds the policy takes the exam of its task set, on tasks that no node trains on; 0 never.',
+  ),
+  examTasks: field(
+    whole(1, 4096, 64),
+    'rollout',
+    'tasks',
+    'Tasks of the exam; each is answered greedily and once sampled.',
+  ),
   promptsPerRound: field(whole(1, 1024, 8), 'rollout', 'prompts', 'Tasks that the policy answers each round.'),
   groupSize: field(
     whole(2, 256, 8),

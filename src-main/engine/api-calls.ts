@@ -47,6 +47,7 @@ export function apiCalls(parts: ApiParts): Answers {
     tasks: listTasks,
     task: sampleTask,
     practice: () => parts.practice(),
+    exams: ({ limit }) => store.exams(limit),
     pause: () => parts.pause(),
     resume: () => parts.resume(),
     finish: () => parts.finish(),

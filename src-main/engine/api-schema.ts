@@ -59,6 +59,7 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
     answer: z.string().max(apiLimits.maxAnswerChars).exactOptional(),
   }),
   practice: noArgs,
+  exams: z.strictObject({ limit: rowLimit }),
   pause: noArgs,
   resume: noArgs,
   finish: noArgs,
@@ -74,6 +75,7 @@ export const eventDelivery: { readonly [K in EventName]: 'latest' | 'every' } = 
   progress: 'latest',
   leaderboard: 'latest',
   round: 'every',
+  exam: 'every',
   rollouts: 'every',
   log: 'every',
 };

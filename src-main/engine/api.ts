@@ -281,6 +281,24 @@ export interface TaskPractice {
   tasks: PractisedTask[];
 }
 
+/** One exam: the policy after `round` at the held-out tasks of its set. Shares of right answers, 0 to 1. */
+export interface ExamRow {
+  round: number;
+  /** ms since epoch. */
+  at: number;
+  /** Optimiser steps. */
+  policyVersion: number;
+  taskSet: string;
+  /** Figures of different sets or versions are of different tasks. */
+  taskSetVersion: number;
+  tasks: number;
+  greedy: number;
+  sampled: number;
+  seconds: number;
+  /** In the set's order. */
+  byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
+}
+
 /** Every call: argument and result. `void` arguments are sent as null. */
 export interface Calls {
   status: { args: null; result: NodeStatus };
@@ -307,6 +325,8 @@ export interface Calls {
   };
   task: { args: TaskSampleArgs; result: TaskSample };
   practice: { args: null; result: TaskPractice };
+  /** Oldest first, the latest `limit`. */
+  exams: { args: { limit: number }; result: ExamRow[] };
   /** Stops between two steps of the compute process, at once. */
   pause: { args: null; result: RunState };
   resume: { args: null; result: RunState };
@@ -323,6 +343,7 @@ export interface Events {
   rollouts: RolloutRow[];
   log: LogRow;
   leaderboard: LeaderboardRow[];
+  exam: ExamRow;
   /** Within a round: what is being done, how far. Numbers are tokens or groups done and to do. */
   progress: { round: number; stage: RoundStage; done: number; total: number };
 }

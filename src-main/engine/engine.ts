@@ -281,6 +281,7 @@ class WaggleEngine implements Engine {
       dataDirectory: folder.paths.root,
       recordOf: (result) => this.recordOf(result),
       report: (stage, done, total) => this.view.report(stage, done, total),
+      onExam: (row) => this.view.examined(row),
       log: this.log,
     });
   }

@@ -10,7 +10,7 @@ import { safeLine } from '../base/sanitise-text.ts';
 import type { Emitter } from '../base/emitter.ts';
 import type { Config } from '../config.ts';
 import type { Store } from '../store/store.ts';
-import type { Events, HardwareReport, NodeStatus, RoundStage, RunState, SwarmSummary } from './api.ts';
+import type { Events, ExamRow, HardwareReport, NodeStatus, RoundStage, RunState, SwarmSummary } from './api.ts';
 import { withGpuName } from './kept-verdicts.ts';
 import { readHardware, residentBytes, type MachineReport } from './hardware.ts';
 import { nodeStatus } from './node-status.ts';
@@ -129,6 +129,10 @@ export class NodeView {
       emitter.emit('rollouts', rollouts);
     }
     this.changed();
+  }
+
+  examined(row: ExamRow): void {
+    this.options.emitter.emit('exam', row);
   }
 
   /** Read once: it takes seconds, and runs vendors' tools. */

@@ -26,7 +26,7 @@ interface PractisedGroup {
 
 export class Practice {
   private readonly options: { seed: string } & Pick<Config, 'taskSet' | 'promptsPerRound' | 'curriculum'>;
-  private readonly set: TaskSet;
+  readonly set: TaskSet;
   private curriculum: Curriculum;
 
   /** `seed`: hexadecimal. @throws WaggleError `unknownTaskSet` */
@@ -41,9 +41,10 @@ export class Practice {
     this.curriculum = restoreCurriculum(this.set, kept, this.options.curriculum);
   }
 
-  tasks(round: number): TaskInstance[] {
+  /** `fits`: whether the policy's context has room for a task; others are replaced. @throws NoTaskError */
+  tasks(round: number, fits?: (instance: TaskInstance) => boolean): TaskInstance[] {
     const { taskSet, seed, promptsPerRound } = this.options;
-    return roundTasks(taskSet, seed, round, promptsPerRound, levelsOf(this.curriculum));
+    return roundTasks(taskSet, seed, round, promptsPerRound, levelsOf(this.curriculum), fits);
   }
 
   /** After the round of these own groups, all drawn at the present levels. Returns what to keep with the round. */

@@ -13,12 +13,15 @@ import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { freeBytesAt } from '../base/atomic-file.ts';
 import { toApiFault, type Fault } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
-import type { PolicyText } from '../rollout/rollout.ts';
+import { promptTokens, type PolicyText } from '../rollout/rollout.ts';
+import type { TaskInstance } from '../tasks/task.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
-import type { RunState } from './api.ts';
+import type { ExamRow, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
+import { takeExam } from './exam.ts';
 import { runRound, type RoundParts, type RoundResult } from './loop.ts';
 import type { Practice } from './practice.ts';
 import type { RoundLedger } from './round-ledger.ts';
@@ -31,11 +34,12 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   supervisor: ComputeSupervisor;
   ledger: RoundLedger;
   practice: Practice;
-  store: Pick<Store, 'addCounters'>;
+  store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
   policyDirectory: string;
   dataDirectory: string;
   recordOf: (result: RoundResult) => RoundRecord;
+  onExam: (row: ExamRow) => void;
   log: Logger;
 }
 
@@ -133,6 +137,7 @@ export class RunControl {
         await runRound(this.roundParts(compute, policyText), ledger.round + 1);
         supervisor.worked();
         this.failures = 0;
+        if (this.examDue()) await this.examine(compute, policyText);
         report('idle', 0, 0);
         state.dispatch({ type: 'roundEnded' });
       }
@@ -145,6 +150,37 @@ export class RunControl {
       report('idle', 0, 0);
       await this.failed(error);
     }
+  }
+
+  /** Every `examRounds` rounds; one that was missed is taken after the next round. */
+  private examDue(): boolean {
+    const { config, ledger, store } = this.options;
+    if (config.examRounds === 0) return false;
+    const period = (round: number): number => Math.floor(round / config.examRounds);
+    return period(ledger.round) > period(store.lastExamRound() ?? 0);
+  }
+
+  private async examine(
+    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
+    policyText: PolicyText,
+  ): Promise<void> {
+    const { config, seed, ledger, practice, store, report, onExam, log } = this.options;
+    const { round, policyVersion } = ledger;
+    const start = performance.now();
+    const result = await takeExam(host, policyText, {
+      ...config,
+      set: practice.set,
+      seed: createRandom(seed, `exam/${round}`).uint32(),
+      fits: roomFor(policyText, opened),
+      onProgress: (tokens, total) => report('generate', tokens, total),
+    });
+    const seconds = (performance.now() - start) / 1000;
+    const { name, version } = practice.set;
+    const row = { round, at: Date.now(), policyVersion, taskSet: name, taskSetVersion: version, seconds, ...result };
+    store.recordExam(row);
+    onExam(row);
+    const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+    log.info(`Exam after round ${round}: ${percent(row.greedy)} right greedily, ${percent(row.sampled)} sampled`);
   }
 
   private allRoundsDone(): boolean {
@@ -163,7 +199,7 @@ export class RunControl {
       compute: host,
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
       objectives,
-      tasks: (round) => practice.tasks(round),
+      tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
       swarm,
       report,
       commit: (result) => this.commit(result, host),
@@ -264,6 +300,13 @@ export class RunControl {
     }
     await supervisor.stop();
   }
+}
+
+/** A task whose prompt would leave less than this many tokens of the context is not worth asking. */
+const MIN_ANSWER_TOKENS = 16;
+
+function roomFor(policy: PolicyText, { config }: OpenedPolicy): (instance: TaskInstance) => boolean {
+  return (instance) => promptTokens(policy, instance).length + MIN_ANSWER_TOKENS <= config.contextTokens;
 }
 
 async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<void> {

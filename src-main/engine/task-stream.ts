@@ -16,13 +16,17 @@ export function knownTaskSet(name: string): TaskSet {
   });
 }
 
-/** `seed`: hexadecimal. `levels`: by generator, where a curriculum moved them. @throws WaggleError `unknownTaskSet` */
+/**
+ * `seed`: hexadecimal. `levels`: by generator, where a curriculum moved them. `accepts`: whether the policy's context has room for it.
+ * @throws WaggleError `unknownTaskSet`, NoTaskError
+ */
 export function roundTasks(
   taskSet: string,
   seed: string,
   round: number,
   count: number,
   levels: Readonly<Record<string, number>> = {},
+  accepts: (instance: TaskInstance) => boolean = () => true,
 ): TaskInstance[] {
-  return sampleTasks(knownTaskSet(taskSet), { seed: BigInt(`0x${seed}`), from: round * count, count, levels });
+  return sampleTasks(knownTaskSet(taskSet), { seed: BigInt(`0x${seed}`), from: round * count, count, levels, accepts });
 }

@@ -38,6 +38,20 @@ export interface NewRolloutGroup extends Omit<RolloutRow, 'id' | 'completion' | 
   completions: { text: string; ended: boolean; reward: number; advantage: number | null }[];
 }
 
+/** The policy after `round` at held-out tasks; shares of right answers. */
+export interface ExamRow {
+  round: number;
+  at: number;
+  policyVersion: number;
+  taskSet: string;
+  taskSetVersion: number;
+  tasks: number;
+  greedy: number;
+  sampled: number;
+  seconds: number;
+  byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
+}
+
 export interface LeaderboardRow {
   peer: PeerId;
   own: boolean;
@@ -99,6 +113,21 @@ export function rolloutFrom(row: SqlRow): RolloutRow {
     ended: row['ended'] === 1,
     reward: row['reward'] as number,
     advantage: row['advantage'] as number | null,
+  };
+}
+
+export function examFrom(row: SqlRow): ExamRow {
+  return {
+    round: row['round'] as number,
+    at: row['at'] as number,
+    policyVersion: row['policy_version'] as number,
+    taskSet: row['task_set'] as string,
+    taskSetVersion: row['task_set_version'] as number,
+    tasks: row['tasks'] as number,
+    greedy: row['greedy'] as number,
+    sampled: row['sampled'] as number,
+    seconds: row['seconds'] as number,
+    byTask: JSON.parse(row['by_task'] as string) as ExamRow['byTask'],
   };
 }
 

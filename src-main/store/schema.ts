@@ -64,4 +64,19 @@ export const migrations: readonly string[] = [
   CREATE TABLE counters (name TEXT PRIMARY KEY, value REAL NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE exams (
+    round INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    policy_version INTEGER NOT NULL,
+    task_set TEXT NOT NULL,
+    task_set_version INTEGER NOT NULL,
+    tasks INTEGER NOT NULL,
+    greedy REAL NOT NULL,
+    sampled REAL NOT NULL,
+    seconds REAL NOT NULL,
+    -- JSON: a row for each task of the set
+    by_task TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -54,6 +54,16 @@ export function prepareStatements(database: DatabaseSync) {
       'DELETE FROM peers WHERE peer IN (SELECT peer FROM peers WHERE own = 0 ORDER BY groups_verified, last_seen_at LIMIT ?)',
     ),
 
+    putExam: of(`
+      INSERT OR REPLACE INTO exams VALUES (:round, :at, :policyVersion, :taskSet, :taskSetVersion, :tasks, :greedy, :sampled, :seconds,
+        :byTask)`),
+    exams: of('SELECT * FROM (SELECT * FROM exams ORDER BY round DESC LIMIT ?) ORDER BY round'),
+    lastExam: of('SELECT max(round) AS round FROM exams'),
+    dropOldExams: of(
+      'DELETE FROM exams WHERE round IN (SELECT round FROM exams ORDER BY round DESC LIMIT -1 OFFSET ?)',
+    ),
+    rewindExams: of('DELETE FROM exams WHERE round > ?'),
+
     addCounter: of(
       'INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2',
     ),

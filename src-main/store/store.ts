@@ -11,10 +11,12 @@ import { isMetricName, type MetricName } from '../stats/metrics.ts';
 import { openDatabase, type OpenDatabase } from './open-database.ts';
 import { createSweeper, type Retention } from './retention.ts';
 import {
+  examFrom,
   leaderFrom,
   rolloutFrom,
   safeGroup,
   textLimits,
+  type ExamRow,
   type LeaderboardRow,
   type NewRolloutGroup,
   type NewRound,
@@ -24,6 +26,8 @@ import {
 } from './rows.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { asStoreError } from './store-error.ts';
+
+const keptExams = 10_000;
 
 /** Totals over all starts. */
 export type CounterName =
@@ -50,6 +54,12 @@ export interface Store {
   rounds(query: { sinceRound: number; limit: number }): RoundRow[];
   /** Newest first. */
   rollouts(query: { limit: number; beforeId: number | null; origin: 'all' | 'own' | 'peers' }): RolloutRow[];
+  /** The latest 10,000 are kept; one of the same round is replaced. */
+  recordExam(exam: ExamRow): void;
+  /** Oldest first, the latest `limit`. */
+  exams(limit: number): ExamRow[];
+  /** Null before the first. */
+  lastExamRound(): number | null;
   creditPeers(credits: readonly PeerCredit[]): void;
   /** Most right completions first, at most 500. */
   leaderboard(): LeaderboardRow[];
@@ -110,6 +120,13 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
             : sql.rolloutsByOwn.all(origin === 'own' ? 1 : 0, before, limit);
         return rows.map(rolloutFrom);
       }),
+    recordExam: (exam) =>
+      transact(() => {
+        sql.putExam.run({ ...exam, byTask: JSON.stringify(exam.byTask) });
+        sql.dropOldExams.run(keptExams);
+      }),
+    exams: (limit) => guard(() => sql.exams.all(limit).map(examFrom)),
+    lastExamRound: () => guard(() => sql.lastExam.get()?.['round'] as number | null),
     creditPeers: (credits) => transact(() => writePeers(sql, credits, maxPeers)),
     leaderboard: () => guard(() => sql.leaderboard.all(500).map(leaderFrom)),
     addCounters: (amounts) => transact(() => writeCounters(sql, amounts)),
@@ -124,7 +141,9 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
       guard(() => (sql.recentMean.get(metric, rounds)?.['mean'] ?? null) as number | null),
     rewindTo: (round) =>
       transact(() =>
-        [sql.rewindRollouts, sql.rewindGroups, sql.rewindMetrics, sql.rewindRounds].forEach((step) => step.run(round)),
+        [sql.rewindRollouts, sql.rewindGroups, sql.rewindMetrics, sql.rewindRounds, sql.rewindExams].forEach((step) =>
+          step.run(round),
+        ),
       ),
     setRetention: (next) => {
       retention = next;

@@ -45,6 +45,14 @@ export interface SampleOptions {
   purpose?: 'training' | 'held-out';
   /** Level per generator name instead of the set's own; clamped to the generator's levels. */
   levels?: Readonly<Record<string, number>>;
+  /** For `sampleTasks`: others are replaced like those that have no instance. */
+  accepts?: (instance: TaskInstance) => boolean;
+}
+
+/** No task of a set could be made, or none was accepted, in many tries. */
+export class NoTaskError extends Error {
+  readonly code = 'TASK_NONE_FITS';
+  readonly fix = 'Choose a task set with shorter tasks, or a policy with a longer context.';
 }
 
 const STREAM_SPAN = 2n ** 64n;
@@ -55,7 +63,7 @@ const MEMBER_DRAW_OFFSET = 2n ** 127n;
 
 /** Where a position has no instance, the same position this much further on takes its place. */
 const REPLACEMENT_STEP = 2 ** 44;
-const MAX_REPLACEMENTS = 64;
+const MAX_REPLACEMENTS = 200;
 
 const atLevel = (level: number, names: Readonly<Record<string, number>>): TaskSetMember[] =>
   Object.entries(names).map(([generator, weight]) => ({ generator, level, weight }));
@@ -191,20 +199,21 @@ function sampleTask(set: TaskSet, options: SampleOptions, at: number): TaskInsta
   for (let step = 0; step <= MAX_REPLACEMENTS; step++) {
     const [ref] = sampleTaskRefs(set, { ...options, from: at + step * REPLACEMENT_STEP, count: 1 });
     const made = instantiate(ref);
-    if (made.ok) return made.instance;
+    if (made.ok && (options.accepts?.(made.instance) ?? true)) return made.instance;
   }
-  throw new RangeError(`task set ${set.name} has no instance near position ${at}`);
+  throw new NoTaskError(`In ${MAX_REPLACEMENTS} tries the task set ${set.name} gave no task that fits the policy`);
 }
 
 /**
- * The tasks themselves, `from` below 2^44. A few references have no instance (they divide by zero): a task from far on in the same
- * stream stands in for each, the same one every time.
+ * The tasks themselves, `from` below 2^44. A few references have no instance (they divide by zero), and `accepts` may turn some down: a
+ * task from far on in the same stream stands in for each, the same one every time. @throws NoTaskError
  */
 export function sampleTasks(set: TaskSet, options: SampleOptions): TaskInstance[] {
   return Array.from({ length: options.count }, (_, i) => sampleTask(set, options, options.from + i));
 }
 
 /** The set's own exam: the same tasks for every node, at the set's own levels, and never in any node's training stream. */
-export function heldOutTasks(set: TaskSet, count: number): TaskInstance[] {
-  return sampleTasks(set, { seed: BigInt(set.version), from: 0, count, purpose: 'held-out' });
+export function heldOutTasks(set: TaskSet, count: number, accepts?: SampleOptions['accepts']): TaskInstance[] {
+  const options = { seed: BigInt(set.version), from: 0, count, purpose: 'held-out' } as const;
+  return sampleTasks(set, accepts === undefined ? options : { ...options, accepts });
 }

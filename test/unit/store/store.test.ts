@@ -166,6 +166,49 @@ test('a round recorded twice counts once, and metrics that went away go', () => 
   store.close();
 });
 
+const exam = (round: number, greedy = 0.5): api.ExamRow => ({
+  round,
+  at: round * 1000,
+  policyVersion: round,
+  taskSet: 'starter',
+  taskSetVersion: 1,
+  tasks: 64,
+  greedy,
+  sampled: 0.25,
+  seconds: 1.5,
+  byTask: [{ generator: 'chain_sum', tasks: 64, greedy, sampled: 0.25 }],
+});
+
+test('exams come back as they were, oldest first, one a round, and are rewound with the rounds', () => {
+  const path = freshPath();
+  let store = open(path);
+  assert.deepEqual([store.exams(9), store.lastExamRound()], [[], null]);
+  for (const round of [200, 100, 300]) store.recordExam(exam(round));
+  store.recordExam(exam(200, 0.75));
+  store.close();
+  store = open(path);
+  assert.deepEqual(store.exams(9), [exam(100), exam(200, 0.75), exam(300)]);
+  assert.deepEqual(store.exams(2), [exam(200, 0.75), exam(300)]);
+  store.rewindTo(250);
+  assert.deepEqual([store.exams(9).length, store.lastExamRound()], [2, 200]);
+  store.close();
+});
+
+test('a history of the first format gets the table of exams and keeps its rounds', () => {
+  const path = freshPath();
+  const store = open(path);
+  store.recordRound(record(1));
+  store.close();
+  const raw = new DatabaseSync(path);
+  raw.exec('DROP TABLE exams; PRAGMA user_version = 1');
+  raw.close();
+  const again = open(path);
+  assert.equal(again.lastRound(), 1);
+  again.recordExam(exam(1));
+  assert.deepEqual(again.exams(9), [exam(1)]);
+  again.close();
+});
+
 test('rewinding forgets what came after the checkpoint', () => {
   const store = open();
   for (let round = 1; round <= 9; round++) store.recordRound(record(round, { rollouts: [group(round, true)] }));
