@@ -11,7 +11,7 @@ import { heldOutTasks, type TaskSet } from '../tasks/task-sets.ts';
 
 export interface ExamOptions extends Pick<
   Config,
-  'examTasks' | 'promptsPerRound' | 'groupSize' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP'
+  'examTasks' | 'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP'
 > {
   set: TaskSet;
   /** Of the sampled answers, 0 to 2^32 - 1. */
@@ -43,8 +43,8 @@ function meanScore(scored: readonly Scored[]): ExamScore {
 export async function takeExam(compute: ComputeHost, policy: PolicyText, options: ExamOptions): Promise<ExamResult> {
   const { set, examTasks, fits, onProgress } = options;
   const instances = heldOutTasks(set, examTasks, fits);
-  // As many rows at once as in a round, which is known to fit the memory.
-  const atOnce = options.promptsPerRound * options.groupSize;
+  // As many prompts at once as in a round, and fewer rows: what fits the memory there fits here.
+  const atOnce = options.promptsPerRound;
   const total = 2 * instances.length * options.maxNewTokens;
   let before = 0;
   const rewards = async (temperature: number): Promise<number[]> => {

@@ -39,8 +39,7 @@ function computeThatKnows(tasks: readonly TaskInstance[], hard: string) {
 const options = {
   set,
   examTasks: 50,
-  promptsPerRound: 3,
-  groupSize: 4,
+  promptsPerRound: 12,
   maxNewTokens: 20,
   temperature: 0.8,
   topK: 5,
@@ -49,7 +48,7 @@ const options = {
   fits: () => true,
 };
 
-test('the held-out tasks are answered greedily and sampled, a round of rows at a time, and scored by task', async () => {
+test('the held-out tasks are answered greedily and sampled, a round of prompts at a time, and scored by task', async () => {
   const tasks = heldOutTasks(set, 50);
   const { compute, calls } = computeThatKnows(tasks, 'chain_sum');
   const progress: number[] = [];
