@@ -26,6 +26,8 @@ export const defaultRetry: RetryPolicy = {
   random: Math.random,
 };
 
+const OFFLINE_ATTEMPTS = 3;
+
 export interface Attempt {
   signal?: AbortSignal | undefined;
   /** Told before each wait. */
@@ -49,7 +51,10 @@ export async function withRetries<T>(
       if (signal?.aborted) throw cancelledError();
       if (!(error instanceof HubError) || !error.mayTryAgain) throw error;
       failures = progress() > before && error.code === 'hubCut' ? 1 : failures + 1;
-      if (failures >= policy.attempts || (error.retryAfterMs ?? 0) > policy.maxRetryAfterMs) throw error;
+      // Nothing has come yet and nobody is there: most likely there is no network at all.
+      const offline = error.code === 'hubOffline' && progress() === 0;
+      const attempts = offline ? Math.min(OFFLINE_ATTEMPTS, policy.attempts) : policy.attempts;
+      if (failures >= attempts || (error.retryAfterMs ?? 0) > policy.maxRetryAfterMs) throw error;
       const waitMs = error.retryAfterMs ?? backOffMs(policy, failures);
       onWait?.(error, waitMs);
       try {

@@ -54,7 +54,7 @@ export function bucketRows(lengths: readonly number[], maxTokens: number): numbe
   return buckets;
 }
 
-function paddedLength(tokens: number): number {
+export function paddedLength(tokens: number): number {
   return Math.ceil(Math.max(1, tokens - 1) / LENGTH_STEP) * LENGTH_STEP;
 }
 

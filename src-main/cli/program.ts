@@ -12,6 +12,7 @@ import { addConfigOptions } from './config-options.ts';
 import { renderDoctor, type DoctorReport } from './doctor-command.ts';
 import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { addIdentityCommands } from './identity-command.ts';
+import { addModelsCommands } from './models-command.ts';
 import { changeState, quitNode, showLogs, showStatus, type LogsOptions } from './node-commands.ts';
 import { showPastLogs } from './past-logs.ts';
 import { renderScore } from './score-command.ts';
@@ -65,6 +66,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
   addTask(program, surroundings);
   addIdentityCommands(program, surroundings);
   addSwarmCommands(program, surroundings);
+  addModelsCommands(program, surroundings);
   return program;
 }
 

@@ -203,7 +203,7 @@ test('offline: no server, a name without an address, and HF_HUB_OFFLINE each say
   const it = await tiny(t);
   await it.hub.close();
   await assert.rejects(it.pull(), hubError('hubOffline', /ECONNREFUSED/));
-  assert.equal(it.waits.length, 3);
+  assert.equal(it.waits.length, 2);
   const env = { HF_HOME: it.models, HF_ENDPOINT: it.hub.endpoint.href, HF_HUB_OFFLINE: '1' };
   await assert.rejects(it.pull({ settings: await hubSettings(env) }), hubError('hubOffline', /HF_HUB_OFFLINE/));
   await assert.rejects(hubSettings({ HF_ENDPOINT: 'ftp://x' }), hubError('hubBadRequest'));

@@ -1,0 +1,123 @@
+/**
+ * What a policy needs in the compute process on the CPU, from its config alone, before anything is loaded; and the largest
+ * micro-batch with which it fits. Weights, optimiser and cache are counted; what a pass of a graph holds is walked through
+ * (graph-memory.ts); the rest, the constants below, is measured (test/bench/memory-bench.ts compares with real
+ * processes). Knows nothing of how much memory there is.
+ */
+import { adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
+import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { parameterCount, parameterSlots } from '../policy/parameters.ts';
+import type { PolicyConfig } from '../policy/policy-config.ts';
+import { paddedLength } from './batch.ts';
+import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
+
+/** The work of a round. */
+export interface WorkShape {
+  prompts: number;
+  /** Completions of each prompt (G). */
+  groupSize: number;
+  promptTokens: number;
+  completionTokens: number;
+  /** Padded tokens of one training pass. */
+  microBatchTokens: number;
+}
+export interface MemoryQuestion {
+  config: PolicyConfig;
+  /** Null: all weights are trained. */
+  adapter: AdapterConfig | null;
+  work: WorkShape;
+  /** Objectives in use: each has a session whose memory stays with it. */
+  objectives: number;
+  /** Rows are also scored under the policy or a reference. */
+  scoring: boolean;
+  /** A second copy of the weights to score with; an adapter needs none. */
+  reference: boolean;
+}
+/** Bytes; their sum is what the process has resident at most. */
+export interface MemoryParts {
+  /** Node, ONNX Runtime and its sessions. */
+  process: number;
+  tokenizer: number;
+  weights: number;
+  /** Adam's two moments of what is trained. */
+  optimiser: number;
+  /** The sum, and one micro-batch's. */
+  gradients: number;
+  /** Keys and values of the prompts and of all rows. */
+  cache: number;
+  /** What the sessions' passes hold: decoding, training, scoring. */
+  activations: number;
+}
+export interface MemoryEstimate {
+  parts: MemoryParts;
+  totalBytes: number;
+}
+
+/** Node and ONNX Runtime with nothing loaded; and a session with its model, before it has run. */
+const PROCESS_BYTES = 115e6;
+const SESSION_BYTES = 15e6;
+/** Vocabulary and merges as JavaScript objects. */
+const TOKENIZER_BYTES_PER_TOKEN = 600;
+/** Passes of different lengths leave gaps in a session's memory, which it keeps. */
+const ARENA_WASTE = 1.25;
+/** A round's caches are made while the former ones are not yet collected. */
+const CACHES_ALIVE = 2;
+const CACHE_STEP = 16;
+
+/** Within 15 % of the measured peak for the shapes of the bench. */
+export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
+  const { config, adapter, work, objectives, scoring, reference } = question;
+  const total = parameterCount(parameterSlots(config));
+  const trained = adapter ? parameterCount(adapterSlots(config, adapter)) : total;
+  const rows = work.prompts * work.groupSize;
+  const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
+  const training = graphPeakBytes(gradientGraph(config, anyLoss, adapter), trainingDimensions(config, work));
+  const scored = scoring ? graphPeakBytes(scoreGraph(config, adapter), trainingDimensions(config, work)) : 0;
+  const parts: MemoryParts = {
+    process: PROCESS_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
+    tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
+    weights: 4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0)),
+    optimiser: 8 * trained,
+    gradients: 8 * trained,
+    cache: CACHES_ALIVE * (rows + work.prompts) * capacity(work) * perPosition,
+    activations: Math.round(ARENA_WASTE * (decodingBytes(config, adapter, work) + objectives * training + scored)),
+  };
+  const bytes = Object.values(parts as Readonly<Record<keyof MemoryParts, number>>);
+  return { parts, totalBytes: bytes.reduce((sum, part) => sum + part, 0) };
+}
+
+/** What any objective's loss costs: its own values are [B,T], next to nothing beside the policy's. */
+const anyLoss: TokenLossFunction = (b, { logprobs, completionMask, advantages, rowWeights }) => {
+  const rowLoss = b.reduceSum(b.mul(logprobs, completionMask), [1]);
+  return { loss: b.reduceSum(b.mul(b.mul(rowLoss, advantages), rowWeights)), metrics: {} };
+};
+
+function capacity({ promptTokens, completionTokens }: WorkShape): number {
+  return Math.ceil((promptTokens + completionTokens) / CACHE_STEP) * CACHE_STEP;
+}
+
+/** One micro-batch of rows that are all as long as can be. */
+function trainingDimensions(config: PolicyConfig, work: WorkShape): Dimensions {
+  const length = paddedLength(work.promptTokens + work.completionTokens);
+  const rows = Math.max(1, Math.min(work.prompts * work.groupSize, Math.floor(work.microBatchTokens / length)));
+  const tokens = rows * (work.promptTokens + work.completionTokens - 1);
+  return {
+    B: rows,
+    T: length,
+    GT: (config.heads / config.kvHeads) * length,
+    P: length,
+    rows: rows * length,
+    N: isCompact(config) ? tokens : rows * length,
+    M: rows * work.completionTokens,
+  };
+}
+
+/** The larger of prefilling all prompts and a step of all rows; logits come back as arrays that live on for a while. */
+function decodingBytes(config: PolicyConfig, adapter: AdapterConfig | null, work: WorkShape): number {
+  const graph = decodeGraph(config, adapter);
+  const C = capacity(work);
+  const rows = work.prompts * work.groupSize;
+  const prefill = graphPeakBytes(graph, { B: work.prompts, S: work.promptTokens, C, P: C });
+  const step = graphPeakBytes(graph, { B: rows, S: 1, C, P: C });
+  return Math.max(prefill, step) + 2 * rows * config.vocabularySize * 4;
+}
