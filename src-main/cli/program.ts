@@ -193,6 +193,7 @@ function addTask(program: Command, { terminal }: CliSurroundings): void {
     .option('--count <number>', 'how many from there', wholeNumber(1, 1_000_000), 1)
     .option('--config <json>', "settings that differ from the task's defaults, as a JSON object")
     .option('--answer <text>', 'judge this answer')
+    .option('--partial', "judge it by the reference library's partial credit instead of right or wrong")
     .option('--json', 'print one JSON object a line')
     .action(async (name: string, options: TaskOptions) => {
       const { showTasks } = await import('./task-command.ts');

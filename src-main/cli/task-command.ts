@@ -6,7 +6,8 @@ import { NodeFault } from '../engine/serve/faults.ts';
 import { getGenerator, listGenerators } from '../tasks/registry.ts';
 import type { TaskGenerator, TaskInstance } from '../tasks/task.ts';
 import { instantiate } from '../tasks/task-ref.ts';
-import type { JsonObject } from '../types.ts';
+import { verifyAnswer } from '../tasks/verify-completions.ts';
+import type { JsonObject, Verdict } from '../types.ts';
 import { paint, type Terminal } from './terminal.ts';
 
 export interface TaskOptions {
@@ -15,6 +16,8 @@ export interface TaskOptions {
   count: number;
   config?: string;
   answer?: string;
+  /** Judge by the reference library's partial credit. */
+  partial?: boolean;
   json?: boolean;
 }
 
@@ -25,11 +28,7 @@ export function showTasks(name: string, options: TaskOptions, terminal: Terminal
   const config = parseTaskConfig(options.config);
   for (let offset = 0; offset < options.count; offset++) {
     const instance = makeInstance(generator, config, options.seed, options.index + offset);
-    terminal.print(
-      options.json === true
-        ? toLine(generator, instance, options.answer)
-        : toText(generator, instance, options.answer, terminal),
-    );
+    terminal.print(options.json === true ? toLine(instance, options) : toText(instance, options, terminal));
   }
 }
 
@@ -44,20 +43,24 @@ function makeInstance(generator: TaskGenerator, config: JsonObject, seed: string
   });
 }
 
-function toLine(generator: TaskGenerator, instance: TaskInstance, answer: string | undefined): string {
-  if (answer !== undefined) {
-    const { reward, reason } = generator.verify(answer, instance);
+function judge(instance: TaskInstance, answer: string, { partial = false }: TaskOptions): Verdict {
+  return verifyAnswer(instance, answer, partial ? 'partial' : 'strict');
+}
+
+function toLine(instance: TaskInstance, options: TaskOptions): string {
+  if (options.answer !== undefined) {
+    const { reward, reason } = judge(instance, options.answer, options);
     return JSON.stringify({ reward, reason });
   }
   const { question, answer: right, metadata } = instance;
   return JSON.stringify({ question, answer: right, metadata });
 }
 
-function toText(generator: TaskGenerator, instance: TaskInstance, answer: string | undefined, style: Terminal): string {
-  const heading = paint(style, 'bold', `${generator.name}, index ${instance.ref.index}`);
-  if (answer === undefined)
+function toText(instance: TaskInstance, options: TaskOptions, style: Terminal): string {
+  const heading = paint(style, 'bold', `${instance.ref.generator}, index ${instance.ref.index}`);
+  if (options.answer === undefined)
     return `${heading}\n${instance.question}\n${paint(style, 'dim', 'answer')}  ${instance.answer}\n`;
-  const { reward, reason } = generator.verify(answer, instance);
+  const { reward, reason } = judge(instance, options.answer, options);
   const verdict = paint(style, reward > 0 ? 'green' : 'red', `reward ${reward}`);
   return `${heading}\n${instance.question}\n${verdict}  ${reason}\n`;
 }

@@ -22,15 +22,24 @@ function creditVerdict(reward: number): Verdict {
   return { reward, reason: reward === 1 ? 'correct' : reward === 0 ? 'wrong answer' : 'partly right' };
 }
 
+/** Scores an already extracted answer of an instance that `instantiate` made. */
+export function verifyAnswer(
+  instance: TaskInstance,
+  answer: string,
+  scoring: VerifyOptions['scoring'] = 'strict',
+): Verdict {
+  const generator = getGenerator(instance.ref.generator)!;
+  if (scoring !== 'partial') return generator.verify(answer, instance);
+  const parsed = generator.parseConfig(instance.ref.config);
+  if (!parsed.ok) return { reward: 0, reason: parsed.reason };
+  return creditVerdict(generator.partialCredit(answer, instance, parsed.config));
+}
+
 /** Scores one completion of an instance that `instantiate` made. */
 export function verifyCompletion(instance: TaskInstance, completion: string, options: VerifyOptions = {}): Verdict {
   const extracted = extractAnswer(completion, options);
   if (!extracted.ok) return { reward: 0, reason: extracted.reason };
-  const generator = getGenerator(instance.ref.generator)!;
-  if (options.scoring !== 'partial') return generator.verify(extracted.answer, instance);
-  const parsed = generator.parseConfig(instance.ref.config);
-  if (!parsed.ok) return { reward: 0, reason: parsed.reason };
-  return creditVerdict(generator.partialCredit(extracted.answer, instance, parsed.config));
+  return verifyAnswer(instance, extracted.answer, options.scoring);
 }
 
 /** Regenerates the task of an untrusted reference and scores every completion of it. Never throws on decoded input. */

@@ -176,6 +176,9 @@ test('task prints one JSON object a line, the same every time, and judges answer
   const wrong = JSON.parse((await waggle(...args, '--answer', 'bees')).out) as { reward: number; reason: string };
   assert.equal(wrong.reward, 0);
   assert.ok(wrong.reason.length > 0);
+  const near = JSON.parse((await waggle(...args, '--answer', `is ${lines[0]!.answer}`, '--partial')).out) as object;
+  const { length } = lines[0]!.answer;
+  assert.deepEqual(near, { reward: length / (length + 3), reason: 'partly right' });
   const unknown = await waggle('task', 'nope', '--seed', '1', '--index', '0');
   assert.equal(unknown.code, 1);
   assert.match(unknown.err, /chain_sum/);
