@@ -9,6 +9,7 @@ import { ConfigError } from '../config.ts';
 import type { ApiFault, LogLevel } from '../engine/api.ts';
 import { faultOf, NodeFault } from '../engine/serve/faults.ts';
 import { addConfigOptions } from './config-options.ts';
+import { addCudaCommand } from './cuda-command.ts';
 import { renderDoctor, type DoctorReport } from './doctor-command.ts';
 import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { addIdentityCommands } from './identity-command.ts';
@@ -67,6 +68,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
   addIdentityCommands(program, surroundings);
   addSwarmCommands(program, surroundings);
   addModelsCommands(program, surroundings);
+  addCudaCommand(program, surroundings);
   return program;
 }
 
