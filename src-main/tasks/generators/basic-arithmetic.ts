@@ -12,11 +12,12 @@ import { defineGenerator } from '../define-generator.ts';
 import { UndefinedInstanceError } from '../undefined-instance.ts';
 import { DivisionByZeroError, evaluateFloor } from '../floor-arithmetic.ts';
 import type { PythonRandom } from '../python-random.ts';
-import { gcdBig, primesBelow } from './divisors.ts';
+import { divisorsBelow, gcdBig } from './divisors.ts';
 
-const MAX_DIVISOR_SEARCH = 10n ** 10n;
-/** Without parentheses divisors below this one are searched. */
-const MAX_DIVISOR_TRIES = 100_000;
+const MAX_DIVISOR_SEARCH = 10n ** 12n;
+/** Without parentheses divisors below the largest operand are searched: so many, and fewer of what no double holds. */
+const MAX_DIVISOR = 1_000_000;
+const MAX_DIVISOR_OF_BIG = 100_000;
 
 const OPERATORS = ['+', '-', '*', '/'] as const;
 
@@ -40,12 +41,8 @@ function commonDivisors(a: bigint, b: bigint): string[] {
   const common = gcdBig(size(a), size(b));
   if (common > MAX_DIVISOR_SEARCH) throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
   const n = Number(common);
-  const divisors: number[] = [];
-  for (let i = 1; i * i <= n; i++) {
-    if (n % i !== 0) continue;
-    divisors.push(i);
-    if (i * i !== n) divisors.push(n / i);
-  }
+  const small = divisorsBelow(n, Math.floor(Math.sqrt(n)) + 1);
+  const divisors = small.flatMap((divisor) => (divisor * divisor === n ? [divisor] : [divisor, n / divisor]));
   return divisors.map(String);
 }
 
@@ -109,18 +106,10 @@ function drawGrouped(random: PythonRandom, config: Config, terms: number, digits
 function properDivisors(value: bigint, limit: number): number[] {
   const size = value < 0n ? -value : value;
   const end = size < BigInt(limit) ? Number(size) : limit;
-  if (end > MAX_DIVISOR_TRIES) throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
-  let divisors = [1];
-  for (const prime of primesBelow(end)) {
-    if (size % BigInt(prime) !== 0n) continue;
-    let power = 1;
-    const smaller = divisors;
-    do {
-      power *= prime;
-      divisors = [...divisors, ...smaller.map((divisor) => divisor * power).filter((divisor) => divisor < end)];
-    } while (power * prime < end && size % BigInt(power * prime) === 0n);
-  }
-  return divisors.sort((a, b) => a - b).slice(1);
+  const isBig = size > BigInt(Number.MAX_SAFE_INTEGER);
+  if (end > (isBig ? MAX_DIVISOR_OF_BIG : MAX_DIVISOR))
+    throw new UndefinedInstanceError('this instance needs an unbounded divisor search');
+  return divisorsBelow(isBig ? size : Number(size), end).slice(1);
 }
 
 function drawUngrouped(random: PythonRandom, config: Config, terms: number, digits: number): DrawnExpression {

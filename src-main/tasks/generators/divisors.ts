@@ -27,9 +27,10 @@ export function primeFactors(n: number): number[] {
 let knownPrimes: readonly number[] = [];
 let knownBelow = 0;
 
-/** Rising; sieved once for the largest `end` asked for so far. */
-export function primesBelow(end: number): readonly number[] {
+/** Rising; sieved once for the largest `end` asked for so far, a million at most. */
+function primesBelow(end: number): readonly number[] {
   if (end > knownBelow) {
+    if (end > 1_000_001) throw new RangeError(`primesBelow: ${end} is too far`);
     const isComposite = new Uint8Array(end);
     const primes: number[] = [];
     for (let n = 2; n < end; n++) {
@@ -41,4 +42,22 @@ export function primesBelow(end: number): readonly number[] {
   }
   const first = knownPrimes.findIndex((prime) => prime >= end);
   return first < 0 ? knownPrimes : knownPrimes.slice(0, first);
+}
+
+/** Divisors of `size` (1 or more) below `end` (1,000,001 at most), in rising order; 1 is always among them. */
+export function divisorsBelow(size: number | bigint, end: number): number[] {
+  const isDivisor =
+    typeof size === 'bigint'
+      ? (divisor: number) => size % BigInt(divisor) === 0n
+      : (divisor: number) => size % divisor === 0;
+  let divisors = [1];
+  for (const prime of primesBelow(end)) {
+    if (!isDivisor(prime)) continue;
+    const smaller = divisors;
+    for (let power = prime; power < end && isDivisor(power); power *= prime) {
+      const multiples = smaller.map((divisor) => divisor * power).filter((divisor) => divisor < end);
+      divisors = [...divisors, ...multiples];
+    }
+  }
+  return divisors.sort((a, b) => a - b);
 }
