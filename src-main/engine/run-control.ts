@@ -152,12 +152,13 @@ export class RunControl {
     }
   }
 
-  /** Every `examRounds` rounds; one that was missed is taken after the next round. */
+  /** After the first round, for comparison, then every `examRounds`; one that was missed is taken after the next round. */
   private examDue(): boolean {
     const { config, ledger, store } = this.options;
     if (config.examRounds === 0) return false;
     const period = (round: number): number => Math.floor(round / config.examRounds);
-    return period(ledger.round) > period(store.lastExamRound() ?? 0);
+    const last = store.lastExamRound();
+    return last === null || period(ledger.round) > period(last);
   }
 
   private async examine(

@@ -3,6 +3,7 @@ import { createContext } from 'svelte';
 import type { LinkedClient } from '../api/connection.ts';
 import { Clock } from './clock.svelte.ts';
 import { ConnectionState } from './connection.svelte.ts';
+import { ExamsController } from './exams.svelte.ts';
 import { HardwareController } from './hardware.svelte.ts';
 import { LeaderboardController } from './leaderboard.svelte.ts';
 import { LogController } from './log.svelte.ts';
@@ -29,6 +30,7 @@ export class App {
   readonly hardware: HardwareController;
   readonly tasks: TasksController;
   readonly practice: PracticeController;
+  readonly exams: ExamsController;
   readonly #client: LinkedClient;
 
   constructor(client: LinkedClient) {
@@ -43,6 +45,7 @@ export class App {
     this.hardware = new HardwareController(client);
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);
+    this.exams = new ExamsController(client);
   }
 
   /** What every view needs runs from here on; the rest is watched by the view that shows it. */

@@ -153,6 +153,7 @@ export class FakeNode {
       const order = ['debug', 'info', 'warn', 'error'];
       return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);
     },
+    exams: ({ limit }) => this.scenario.exams.slice(-limit),
     practice: () => this.scenario.practice,
     tasks: listTasks,
     task: sampleTask,

@@ -1,5 +1,6 @@
 /** What the fake node is made to look like. Numbers come from a fixed sequence, so that every run of a test sees the same page. */
 import type {
+  ExamRow,
   HardwareReport,
   LeaderboardRow,
   LogRow,
@@ -24,6 +25,7 @@ export interface Scenario {
   leaderboard: LeaderboardRow[];
   peers: PeerRow[];
   practice: TaskPractice;
+  exams: ExamRow[];
   log: LogRow[];
 }
 
@@ -296,6 +298,31 @@ function makePractice(begun: boolean): TaskPractice {
   };
 }
 
+/** One every 25 rounds, from before the first. */
+function makeExams(rounds: number): ExamRow[] {
+  const generators = ['chain_sum', 'products', 'gcd', 'number_sorting', 'spell_backward', 'base_conversion'];
+  return Array.from({ length: rounds === 0 ? 0 : Math.floor(rounds / 25) + 1 }, (_, i) => {
+    const sampled = 0.42 + 0.3 * (1 - Math.exp(-i / 4));
+    return {
+      round: i * 25,
+      at: startedAt - (rounds - i * 25) * roundMs,
+      policyVersion: i * 25,
+      taskSet: 'starter',
+      taskSetVersion: 1,
+      tasks: 60,
+      greedy: sampled - 0.08 + 0.01 * i,
+      sampled,
+      seconds: 1.4,
+      byTask: generators.map((generator, k) => ({
+        generator,
+        tasks: 10,
+        greedy: Math.min(1, sampled + 0.05 * (k - 3)),
+        sampled: Math.min(1, sampled + 0.04 * (k - 3)),
+      })),
+    };
+  });
+}
+
 function training(rounds: number): Scenario {
   return {
     status: baseStatus(rounds),
@@ -306,6 +333,7 @@ function training(rounds: number): Scenario {
     leaderboard: makeBoard(),
     peers: makePeers(),
     practice: makePractice(rounds > 0),
+    exams: makeExams(rounds),
     log: makeLog(),
   };
 }

@@ -143,5 +143,9 @@ test('training: objectives in words, measures with how to read them, only those 
   assert.equal(await page.getByRole('heading', { name: 'Distance from the start' }).count(), 0);
   const round = node.scenario.rounds.at(-1)!;
   node.push('round', { ...round, round: round.round + 1, metrics: { ...round.metrics, referenceKl: 0.25 } });
+  await page.getByText(/Sampled score rose to \d+ % from 42 % over 200 rounds \(9 exams\)/).waitFor();
+  const exam = node.scenario.exams.at(-1)!;
+  node.push('exam', { ...exam, round: 225, sampled: 0.9 });
+  await page.getByText(/Sampled score rose to 90 % from 42 % over 225 rounds \(10 exams\)/).waitFor();
   await page.getByText('Distance from the start: 0.25 in the latest round.').waitFor();
 });
