@@ -40,8 +40,8 @@ export interface GetOptions {
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
   method?: 'GET' | 'HEAD';
-  /** Redirects are an answer to the caller. */
-  keepRedirect?: boolean;
+  /** A redirect to another server is an answer to the caller; those within a server are followed. */
+  stopAtOtherServer?: boolean;
 }
 
 export const defaultTimeouts: HttpTimeouts = {
@@ -72,10 +72,11 @@ export class HttpClient {
       const message = await this.once(at, options);
       const status = message.statusCode ?? 0;
       const location = message.headers.location;
-      if (!REDIRECTS.has(status) || location === undefined || options.keepRedirect === true)
-        return this.answer(message, at);
+      if (!REDIRECTS.has(status) || location === undefined) return this.answer(message, at);
+      const next = nextHop(at, location);
+      if (options.stopAtOtherServer === true && next.origin !== at.origin) return this.answer(message, at);
       message.resume();
-      at = nextHop(at, location);
+      at = next;
     }
     throw new HubError('hubBadAnswer', {
       message: `${shownUrl(url)} redirects without an end.`,

@@ -76,7 +76,7 @@ export async function describeFile(
   signal?: AbortSignal,
 ): Promise<KnownFile> {
   const url = fileUrl(address, commit, path);
-  const answer = await client.get(url, { method: 'HEAD', keepRedirect: true, signal });
+  const answer = await client.get(url, { method: 'HEAD', stopAtOtherServer: true, signal });
   answer.drop();
   if (answer.status >= 400) refuseFailure(answer, address, path);
   const header = (name: string): string | undefined => {

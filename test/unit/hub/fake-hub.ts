@@ -1,6 +1,6 @@
 /**
- * A model hub on 127.0.0.1 that behaves like the real one: the list of files, `resolve` addresses that answer small files
- * themselves and redirect large ones to a second server with signed links and ranges. And it fails on demand, each fault once
+ * A model hub on 127.0.0.1 that behaves like the real one: the list of files, `resolve` addresses that redirect small files
+ * within the server and large ones to a second server with signed links and ranges. And it fails on demand, each fault once
  * per entry of `faults`, in order, for the requests it matches.
  */
 import { createHash } from 'node:crypto';
@@ -123,7 +123,9 @@ function answerFront(hub: FakeHub, content: Server, request: IncomingMessage, re
     }
     return;
   }
-  const name = decodeURIComponent(url.pathname.replace(`/${MODEL}/resolve/${commit}/`, ''));
+  const cached = `/api/resolve-cache/models/${MODEL}/${commit}/`;
+  const isCached = url.pathname.startsWith(cached);
+  const name = decodeURIComponent(url.pathname.replace(isCached ? cached : `/${MODEL}/resolve/${commit}/`, ''));
   const file = hub.files.get(name);
   if (!file) {
     response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end('Entry not found');
@@ -132,6 +134,11 @@ function answerFront(hub: FakeHub, content: Server, request: IncomingMessage, re
   if (isLarge(file)) {
     const to = `http://127.0.0.1:${portOf(content)}/cdn/${sha256(file)}?signature=very-secret`;
     response.writeHead(302, { location: to, 'x-repo-commit': commit, 'x-linked-etag': `"${sha256(file)}"`, 'x-linked-size': String(file.length) }).end(); // prettier-ignore
+    return;
+  }
+  // Small files are redirected once within the server, by a relative address.
+  if (!isCached) {
+    response.writeHead(307, { location: cached + encodeURIComponent(name), 'x-repo-commit': commit }).end();
     return;
   }
   response.setHeader('etag', `"${gitBlob(file)}"`);
