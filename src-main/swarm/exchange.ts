@@ -105,6 +105,7 @@ export class Exchange {
     const link = new Link({
       connection,
       bandwidth: this.#bandwidth,
+      halfOpenMs: limits.halfOpenMs * (0.6 + 0.8 * this.#options.random()),
       addressBytes: this.#addressBytes(connection.rawStream.remoteHost),
       topic,
       secretKey,

@@ -42,6 +42,11 @@ export interface SwarmLimits {
   watchdogMs: number;
   closeDeadlineMs: number;
   handshakeTimeoutMs: number;
+  /**
+   * A connection on which nothing at all has arrived for about so long is given up without blame: when two nodes dial each
+   * other at once, Hyperswarm can leave each with a connection that the other does not have.
+   */
+  halfOpenMs: number;
   pullIntervalMs: number;
   pullTimeoutMs: number;
   /** Unanswered pulls in a row after which a connection is given up. */
@@ -94,6 +99,7 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   watchdogMs: 15_000,
   closeDeadlineMs: 2_000,
   handshakeTimeoutMs: 10_000,
+  halfOpenMs: 2_500,
   pullIntervalMs: 3_000,
   pullTimeoutMs: 10_000,
   maxMutePulls: 3,

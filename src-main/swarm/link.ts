@@ -41,6 +41,8 @@ export interface LinkOptions {
   bandwidth: Bandwidth;
   /** Bytes that may be asked for from this connection's address; null where that is not limited. */
   addressBytes: RateLimit | null;
+  /** Ends a connection on which nothing has arrived until then. Jittered by the owner, so that two ends do not agree. */
+  halfOpenMs: number;
   elapsed: () => number;
   handlers: LinkHandlers;
 }
@@ -98,6 +100,7 @@ export class Link {
   #nextRequestId = 1;
   #mutePulls = 0;
   #handshakeTimer: NodeJS.Timeout | null = null;
+  #halfOpenTimer: NodeJS.Timeout | null = null;
   #slowTimer: NodeJS.Timeout | null = null;
 
   constructor(options: LinkOptions) {
@@ -140,6 +143,9 @@ export class Link {
       () => this.#offend('mute', 'no handshake'),
       this.#options.limits.handshakeTimeoutMs,
     );
+    this.#halfOpenTimer = setTimeout(() => {
+      if (this.#gate.bytesIn === 0) this.close(null);
+    }, this.#options.halfOpenMs);
     this.#channel.open();
     const { connection, capabilities, instanceId } = this.#options;
     const { version, minVersion } = WIRE;
@@ -363,6 +369,7 @@ export class Link {
     if (this.state === 'closed') return;
     this.state = 'closed';
     if (this.#handshakeTimer !== null) clearTimeout(this.#handshakeTimer);
+    if (this.#halfOpenTimer !== null) clearTimeout(this.#halfOpenTimer);
     this.#drained();
     this.#settlePull({ kind: 'closed' });
     this.#options.handlers.onClosed(this);

@@ -141,6 +141,7 @@ function openLink(): { wire: WireDouble; link: Link; offences: string[] } {
     elapsed: () => 0,
     bandwidth: new Bandwidth(DEFAULT_LIMITS, () => 0),
     addressBytes: null,
+    halfOpenMs: 10_000,
     handlers: {
       onReady: () => undefined,
       onHeads: () => undefined,

@@ -21,6 +21,7 @@ function open(limits = {}) {
     limits: all,
     bandwidth: new Bandwidth(all, () => 0),
     addressBytes: null,
+    halfOpenMs: 10_000,
     elapsed: () => 0,
     handlers: {
       onReady: () => undefined,

@@ -1,0 +1,290 @@
+/**
+ * `npm run -s bench:swarm -- --nodes N --rounds R [--round-seconds S] [--per-process K] [--json]`: what the swarm costs a node.
+ * Nodes without a policy: tasks of the starter set, synthetic completions of 0.3 to 8 KB a group, the real verifier, real
+ * Hyperswarm connections on 127.0.0.1 over a DHT of its own. A round is shorter than a policy's, so pulls come faster by as
+ * much: what a node asks for per round (64 groups) is the product's. The first process holds one node, whose memory is reported.
+ * Other work on the machine shows in the figures. Leaves nothing behind.
+ */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import createTestnet from 'hyperdht/testnet.js';
+import { createRandom } from '../../src-main/base/random.ts';
+import { randomBytes } from '../../src-main/swarm/crypto.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import { DEFAULT_LIMITS } from '../../src-main/swarm/limits.ts';
+import { createSwarm } from '../../src-main/swarm/swarm.ts';
+import type { ShareableGroup, Swarm } from '../../src-main/swarm/swarm.ts';
+import { instantiate } from '../../src-main/tasks/task-ref.ts';
+import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
+import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
+import { WORDS } from '../../src-main/tasks/words.ts';
+
+const GROUPS_SHARED = 8;
+const GROUPS_WANTED = 64;
+const COMPLETIONS = 8;
+/** Length of a round for which the product's pull rates are made: 64 groups at 4 a second. */
+const PRODUCT_ROUND_SECONDS = GROUPS_WANTED / DEFAULT_LIMITS.recordsPerSecond;
+
+interface Plan {
+  port: number;
+  nodes: number;
+  rounds: number;
+  roundSeconds: number;
+  firstIndex: number;
+}
+interface NodeFigures {
+  connectedSeconds: number | null;
+  firstAdoptedSeconds: number | null;
+  bytesIn: number;
+  bytesOut: number;
+  adopted: number;
+  /** Distinct origins among what was adopted, mean over rounds. */
+  distinctOrigins: number;
+  failedPulls: number;
+  refused: number;
+  peers: number;
+}
+interface WorkerFigures {
+  nodes: NodeFigures[];
+  cpuSeconds: number;
+  wallSeconds: number;
+  /** Resident bytes before joining, and after each quarter of the rounds. */
+  rssBytes: number[];
+}
+
+const plan = process.env['WAGGLE_SWARM_BENCH'];
+if (plan === undefined) await lead();
+else await work(JSON.parse(plan) as Plan);
+
+async function lead(): Promise<void> {
+  const options = readOptions();
+  const testnet = await createTestnet(3, { host: '127.0.0.1' });
+  const { port } = testnet.bootstrap[0]!;
+  const children: ChildProcess[] = [];
+  try {
+    // One node alone in the first process, the others together.
+    const sizes = [1];
+    for (let left = options.nodes - 1; left > 0; left -= options.perProcess)
+      sizes.push(Math.min(left, options.perProcess));
+    let firstIndex = 0;
+    for (const nodes of sizes) {
+      const { rounds, roundSeconds } = options;
+      const childPlan: Plan = { port, nodes, rounds, roundSeconds, firstIndex };
+      firstIndex += nodes;
+      const env = { ...process.env, WAGGLE_SWARM_BENCH: JSON.stringify(childPlan), WAGGLE_LOCAL_NETWORK_ONLY: '1' };
+      children.push(fork(import.meta.filename, { env }));
+    }
+    await Promise.all(children.map((child) => once(child, 'message')));
+    process.stderr.write(
+      `${String(options.nodes)} nodes in ${String(sizes.length)} processes, ${String(options.rounds)} rounds...\n`,
+    );
+    const results = Promise.all(children.map(async (child) => ((await once(child, 'message')) as [WorkerFigures])[0]));
+    for (const child of children) child.send('start');
+    report(await results, options);
+    for (const child of children) child.send('end');
+    await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
+  } finally {
+    for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
+    await testnet.destroy();
+  }
+}
+
+function readOptions() {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: {
+      nodes: text,
+      rounds: text,
+      'round-seconds': text,
+      'per-process': text,
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const whole = (name: 'nodes' | 'rounds' | 'round-seconds' | 'per-process', preset: number, max: number): number => {
+    const given = values[name];
+    const value = given === undefined ? preset : Number(given);
+    if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
+    process.stderr.write(`bench:swarm: --${name} must be a whole number from 1 to ${String(max)}\n`);
+    process.exit(2);
+  };
+  return {
+    nodes: whole('nodes', 16, 512),
+    rounds: whole('rounds', 10, 10_000),
+    roundSeconds: whole('round-seconds', 4, 60),
+    perProcess: whole('per-process', 16, 128),
+    json: values.json,
+  };
+}
+
+function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions>): void {
+  const nodes = workers.flatMap((worker) => worker.nodes);
+  const nodeRounds = nodes.length * options.rounds;
+  const sum = (of: (node: NodeFigures) => number) => nodes.reduce((total, node) => total + of(node), 0);
+  const cpu = workers.reduce((total, worker) => total + worker.cpuSeconds / worker.wallSeconds, 0);
+  const rss = workers[0]!.rssBytes;
+  const figures = {
+    nodes: options.nodes,
+    rounds: options.rounds,
+    roundSeconds: options.roundSeconds,
+    bytesPerNodeRound: Math.round(sum((node) => node.bytesIn) / nodeRounds),
+    bytesOutPerNodeRound: Math.round(sum((node) => node.bytesOut) / nodeRounds),
+    /** At a round as long as the product's rates are made for, the same work spreads over so much more time. */
+    cpuPercentPerNode: round((100 * cpu * options.roundSeconds) / PRODUCT_ROUND_SECONDS / options.nodes, 3),
+    cpuPercentPerNodeMeasured: round((100 * cpu) / options.nodes, 3),
+    memoryMbPerNode: round((rss.at(-1) ?? 0) / 1e6, 1),
+    memoryMbOverRounds: rss.map((bytes) => round(bytes / 1e6, 1)),
+    firstConnectedSeconds: round(median(nodes.map((node) => node.connectedSeconds ?? Number.NaN)), 2),
+    firstAdoptedSeconds: round(median(nodes.map((node) => node.firstAdoptedSeconds ?? Number.NaN)), 2),
+    adoptedPerNodeRound: round(sum((node) => node.adopted) / nodeRounds, 1),
+    distinctOrigins: round(sum((node) => node.distinctOrigins) / nodes.length, 1),
+    failedPulls: sum((node) => node.failedPulls),
+    refusedRecords: sum((node) => node.refused),
+    meanPeers: round(sum((node) => node.peers) / nodes.length, 1),
+    loadAverage: round(loadavg()[0]!, 1),
+  };
+  if (options.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  else
+    for (const [name, value] of Object.entries(figures)) process.stdout.write(`${name.padEnd(26)} ${String(value)}\n`);
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+function median(values: number[]): number {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** One process with some nodes: joins, waits for the start, runs the rounds, reports, waits for the end. */
+async function work(mine: Plan): Promise<void> {
+  const speed = PRODUCT_ROUND_SECONDS / mine.roundSeconds;
+  const ended = once(process, 'disconnect').catch(() => undefined);
+  const nodes = Array.from({ length: mine.nodes }, (_, i) => openNode(mine, mine.firstIndex + i, speed));
+  process.send?.('ready');
+  await once(process, 'message');
+  const cpuBefore = process.cpuUsage();
+  const startMs = performance.now();
+  const rssBytes = [process.memoryUsage.rss()];
+  await Promise.all(nodes.map((node) => node.begin()));
+  for (let turn = 1; turn <= mine.rounds; turn++) {
+    await Promise.all(nodes.map((node) => node.round(turn, startMs)));
+    if (turn === mine.rounds || turn % Math.max(1, Math.floor(mine.rounds / 4)) === 0)
+      rssBytes.push(process.memoryUsage.rss());
+  }
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const figures: WorkerFigures = {
+    nodes: nodes.map((node) => node.figures(mine.rounds)),
+    cpuSeconds: (user + system) / 1e6,
+    wallSeconds: (performance.now() - startMs) / 1_000,
+    rssBytes,
+  };
+  process.send?.(figures);
+  await Promise.race([once(process, 'message'), ended]);
+  await Promise.all(nodes.map((node) => node.close()));
+  process.disconnect();
+}
+
+interface BenchNode {
+  begin(): Promise<void>;
+  round(turn: number, startMs: number): Promise<void>;
+  figures(rounds: number): NodeFigures;
+  close(): Promise<void>;
+}
+
+function openNode(mine: Plan, index: number, speed: number): BenchNode {
+  const random = createRandom('swarm-bench', String(index));
+  let swarm: Swarm | null = null;
+  let connectedAtMs: number | null = null;
+  let firstAdoptedAtMs: number | null = null;
+  let beganAtMs = 0;
+  let adopted = 0;
+  let origins = 0;
+  const open = () =>
+    createSwarm({
+      name: 'bench',
+      bootstrap: [{ host: '127.0.0.1', port: mine.port }],
+      host: '127.0.0.1',
+      identity: identityFromSeed(randomBytes(32)),
+      policyName: () => 'synthetic',
+      verify: (ref, texts) => {
+        const checked = verifyGroup(ref, texts);
+        if (!checked.ok) return checked;
+        const rewards = checked.verdicts.map((verdict) => verdict.reward);
+        return { ok: true, ref: checked.ref, question: checked.instance.question, rewards };
+      },
+      now: Date.now,
+      random: () => random.float(),
+      log: () => undefined,
+      onChange: () => {
+        if (connectedAtMs === null && (swarm?.status().peers ?? 0) > 0) connectedAtMs = performance.now();
+      },
+      limits: {
+        pullIntervalMs: DEFAULT_LIMITS.pullIntervalMs / speed,
+        pullsPerSecond: DEFAULT_LIMITS.pullsPerSecond * speed,
+        messagesPerSecond: DEFAULT_LIMITS.messagesPerSecond * speed,
+        bytesPerMinute: DEFAULT_LIMITS.bytesPerMinute * speed,
+        recordsPerSecond: DEFAULT_LIMITS.recordsPerSecond * speed,
+        recordBurst: GROUPS_WANTED,
+      },
+    });
+  return {
+    begin: async () => {
+      beganAtMs = performance.now();
+      swarm = await open();
+    },
+    round: async (turn, startMs) => {
+      swarm?.share(
+        syntheticGroups(index, turn, () => random.float()),
+        turn,
+      );
+      const endMs = startMs + turn * mine.roundSeconds * 1_000;
+      // Looks now and then while it waits, to see when the first group can be had; the rest is adopted at the end.
+      while (performance.now() < endMs) {
+        await new Promise((resolve) => setTimeout(resolve, Math.min(100, Math.max(1, endMs - performance.now()))));
+        if (firstAdoptedAtMs === null && (swarm?.status().groupsPooled ?? 0) > 0) firstAdoptedAtMs = performance.now();
+      }
+      const groups = swarm?.adopt(GROUPS_WANTED) ?? [];
+      adopted += groups.length;
+      origins += new Set(groups.map((group) => group.origin)).size;
+    },
+    figures: (rounds) => {
+      const { bytesIn, bytesOut, rejected, peers } = swarm!.status();
+      const { mute = 0, ...others } = rejected;
+      return {
+        connectedSeconds: connectedAtMs === null ? null : (connectedAtMs - beganAtMs) / 1_000,
+        firstAdoptedSeconds: firstAdoptedAtMs === null ? null : (firstAdoptedAtMs - beganAtMs) / 1_000,
+        bytesIn,
+        bytesOut,
+        adopted,
+        distinctOrigins: origins / rounds,
+        failedPulls: mute,
+        refused: Object.values(others).reduce((sum, count) => sum + count, 0),
+        peers,
+      };
+    },
+    close: async () => swarm?.close(),
+  };
+}
+
+/** Tasks of this node's own stream; some answers right, some not, with a train of thought of any length before them. */
+function syntheticGroups(index: number, turn: number, random: () => number): ShareableGroup[] {
+  const set = getTaskSet('starter')!;
+  const refs = sampleTaskRefs(set, { seed: BigInt(index + 1), from: turn * GROUPS_SHARED, count: GROUPS_SHARED });
+  return refs.flatMap((task) => {
+    const made = instantiate(task);
+    if (!made.ok) return [];
+    const wordsEach = 5 + Math.floor(random() * 160);
+    const completions = Array.from({ length: COMPLETIONS }, (_, i) => {
+      const thought = Array.from(
+        { length: Math.floor(wordsEach * (0.5 + random())) },
+        () => WORDS[Math.floor(random() * 2048)],
+      );
+      const answer = i % 2 === 0 ? made.instance.answer : `${String(turn)} ${String(i)}`;
+      return { text: `${thought.join(' ')}\n<answer>${answer}</answer>`, ended: true };
+    });
+    return [{ task, completions }];
+  });
+}
