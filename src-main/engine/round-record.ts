@@ -176,8 +176,10 @@ function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRollo
       })),
     };
   });
-  const adopted = result.adopted.map(({ group, instance }): NewRolloutGroup => {
-    const advantages = around.objectives.peers.advantages(group.completions.map(({ reward }) => reward));
+  const adopted = result.adopted.map(({ group, instance, tokens }): NewRolloutGroup => {
+    // Of those that were trained on: what did not fit the context has none.
+    const trainedAdvantages = around.objectives.peers.advantages(tokens.completions.map(({ reward }) => reward));
+    const advantages = new Map(tokens.completions.map(({ place }, i) => [place, trainedAdvantages[i]!]));
     return {
       round: result.round,
       at: around.at,
@@ -191,7 +193,7 @@ function roundRollouts(result: RoundResult, around: RoundSurroundings): NewRollo
         text,
         ended,
         reward,
-        advantage: advantages[i] ?? null,
+        advantage: advantages.get(i) ?? null,
       })),
     };
   });

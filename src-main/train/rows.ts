@@ -16,6 +16,8 @@ export interface TokenGroup {
     reward: number;
     behaviorLogprobs: readonly number[] | null;
     referenceLogprobs?: readonly number[];
+    /** Which completion of a peer's record it is: those that do not fit are missing here. */
+    place?: number;
   }[];
 }
 
@@ -30,10 +32,11 @@ export function peerTokenGroup(
 ): TokenGroup | null {
   const room = contextTokens - promptTokens.length;
   const kept = completions
-    .map(({ text, ended, reward }) => ({
+    .map(({ text, ended, reward }, place) => ({
       tokens: [...tokenizer.encode(text), ...(ended ? [tokenizer.eosId] : [])],
       reward,
       behaviorLogprobs: null,
+      place,
     }))
     .filter(({ tokens }) => tokens.length > 0 && tokens.length <= room);
   if (kept.length < 2 || kept.every(({ reward }) => reward === kept[0]!.reward)) return null;

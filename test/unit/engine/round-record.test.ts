@@ -66,6 +66,39 @@ test('balance is what worse answers contributed over what better ones did; per-t
   assert.equal(metrics.tooForeignGroups, 2);
 });
 
+test('the history shows the advantages that were trained with: a completion that was left out has none', () => {
+  const completion = (reward: number) => ({ text: 'x', ended: true, reward });
+  const task = { generator: 'gcd', version: 1, config: {}, seed: '1', index: 0 };
+  const adopted: RoundResult['adopted'][number] = {
+    group: {
+      id: 'g',
+      origin: 'b'.repeat(64),
+      task,
+      question: 'q',
+      completions: [1, 1, 0, 0].map(completion),
+      round: 0,
+      policyName: 'p',
+      receivedAt: 0,
+    },
+    waitedRounds: 0,
+    instance: { ref: task, question: 'q', terse: 'q', answer: 'a', terseAnswer: 'a', metadata: {} },
+    tokens: {
+      promptTokens: [1],
+      completions: [1, 2, 3].map((place) => ({
+        tokens: [2],
+        reward: place === 1 ? 1 : 0,
+        behaviorLogprobs: null,
+        place,
+      })),
+    },
+  };
+  const { rollouts } = roundRecord({ ...result({}), adopted: [adopted] }, around).record;
+  assert.deepEqual(
+    rollouts![0]!.completions.map(({ advantage }) => advantage),
+    [null, 1 - 1 / 3, -1 / 3, -1 / 3],
+  );
+});
+
 test('what was not measured is left out, not set to 0', () => {
   const metrics = measured(result({ own: { loss: 0, metrics: { tokens: 10, nll: 3, raised: 0, lowered: 0 } } }));
   for (const name of ['ownBalance', 'peerBalance', 'referenceKl', 'clippedTokens', 'peerNll', 'tooForeignGroups'])
