@@ -125,7 +125,10 @@ function answerFront(hub: FakeHub, content: Server, request: IncomingMessage, re
   }
   const cached = `/api/resolve-cache/models/${MODEL}/${commit}/`;
   const isCached = url.pathname.startsWith(cached);
-  const name = decodeURIComponent(url.pathname.replace(isCached ? cached : `/${MODEL}/resolve/${commit}/`, ''));
+  const rest = [cached, `/${MODEL}/resolve/${commit}/`, `/${MODEL}/resolve/main/`].find((start) =>
+    url.pathname.startsWith(start),
+  );
+  const name = decodeURIComponent(url.pathname.slice(rest?.length ?? 0));
   const file = hub.files.get(name);
   if (!file) {
     response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end('Entry not found');
@@ -142,6 +145,7 @@ function answerFront(hub: FakeHub, content: Server, request: IncomingMessage, re
     return;
   }
   response.setHeader('etag', `"${gitBlob(file)}"`);
+  response.setHeader('x-repo-commit', commit);
   sendRange(hub, request, response, file);
 }
 
