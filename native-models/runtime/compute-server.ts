@@ -9,6 +9,7 @@ import { adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from 
 import { saveAdapterFolder } from '../policy/adapter-folder.ts';
 import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder, type StoredAs } from '../policy/load-policy.ts';
 import { policyCard } from '../policy/model-card.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { randomStream } from './sampling.ts';
 import { generate } from './generate.ts';
@@ -44,7 +45,11 @@ export class ComputeServer {
   private readonly post: (message: FromCompute) => void;
   private policy: PolicyRuntime | null = null;
   private policyDirectory = '';
-  private base: { name: string; storedAs: StoredAs } = { name: '', storedAs: 'float32' };
+  private base: { name: string; storedAs: StoredAs; tokenizer: Tokenizer | null } = {
+    name: '',
+    storedAs: 'float32',
+    tokenizer: null,
+  };
   private store: CheckpointStore | null = null;
   private queue: Promise<void> = Promise.resolve();
   private held = false;
@@ -104,11 +109,13 @@ export class ComputeServer {
     },
     generate: async ({ prompts, options }, id) => {
       let reportedAt = 0;
-      return generate(this.opened(), prompts, options, this.checkpoint, (done) => {
+      const report = (done: number): void => {
         if (performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
         reportedAt = performance.now();
         this.post({ kind: 'progress', id, done });
-      });
+      };
+      const { tokenizer } = this.base;
+      return generate(this.opened(), prompts, options, this.checkpoint, report, tokenizer && ((tokens) => tokenizer.decode(tokens)));
     },
     score: async ({ rows, maxTokens, under = 'policy' }) => {
       const policy = this.opened();
@@ -148,7 +155,7 @@ export class ComputeServer {
     });
     this.policy = policy;
     this.policyDirectory = args.policyDirectory;
-    this.base = { name, storedAs };
+    this.base = { name, storedAs, tokenizer };
     this.store =
       args.checkpointDirectory === null
         ? null

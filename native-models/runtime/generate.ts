@@ -1,8 +1,10 @@
 /**
- * Batched sampling: each prompt is prefilled once, its key/value cache copied to its G rows; every row is decoded
- * until EOS or its limit; a finished row's place is taken by the last live row, so that nothing finished is decoded further.
- * Knows nothing of tasks or rewards.
+ * Batched sampling: each prompt is prefilled once, its key/value cache copied to its G rows; every row is decoded until EOS, a
+ * stop text or its limit. A finished row's place is taken by one that waits, or else by the last live row, so that nothing
+ * finished is decoded further and no more rows than `maxRows` hold memory. Knows nothing of tasks or rewards.
  */
+import type { PolicyConfig } from '../policy/policy-config.ts';
+import { PolicyError } from '../policy/policy-error.ts';
 import type { PolicyRuntime, Checkpoint } from './policy-runtime.ts';
 import type { TensorView, TensorViews } from './ort-session.ts';
 import { randomStream, sampleToken, type SamplingOptions } from './sampling.ts';
@@ -11,7 +13,13 @@ export interface GenerateOptions extends SamplingOptions {
   completionsPerPrompt: number;
   maxNewTokens: number;
   seed: number;
+  /** Texts after which a completion is over; they stay in it, and it counts as not ended. */
+  stopTexts?: readonly string[];
+  /** Most rows decoded at once; left out, as many as fit a cache of 1 GiB. */
+  maxRows?: number;
 }
+/** What text some tokens are: needed for stop texts alone. */
+export type DecodeText = (tokens: readonly number[]) => string;
 export interface GeneratedCompletion {
   /** EOS is the last token where `ended`. */
   tokens: number[];
@@ -31,9 +39,14 @@ interface Row extends GeneratedCompletion {
 
 const CACHE_STEP = 16;
 
+const MAX_CACHE_BYTES = 2 ** 30;
+const MIN_ROWS = 8;
+/** Tokens looked back over for a stop text, beside one a character. */
+const STOP_MARGIN = 4;
+
 /**
  * @param onProgress tokens sampled so far, after every step
- * @throws Error when a prompt is empty or leaves no room for a token in the context
+ * @throws PolicyError when a prompt is empty or leaves no room for a token in the context
  */
 export async function generate(
   policy: PolicyRuntime,
@@ -41,15 +54,13 @@ export async function generate(
   options: GenerateOptions,
   checkpoint: Checkpoint,
   onProgress: (tokens: number) => void = () => undefined,
+  decodeText: DecodeText | null = null,
 ): Promise<Generated> {
   const { config } = policy;
   const longestPrompt = Math.max(...prompts.map((prompt) => prompt.length));
-  if (prompts.some((prompt) => prompt.length === 0)) throw new Error('generate: a prompt has no tokens');
+  requirePrompts(config, prompts, longestPrompt);
   const limit = Math.min(options.maxNewTokens, config.contextTokens - longestPrompt);
-  if (limit < 1)
-    throw new Error(
-      `generate: a prompt of ${longestPrompt} tokens leaves no room in a context of ${config.contextTokens}`,
-    );
+  const isStopped = stopTest(options.stopTexts ?? [], decodeText);
   const capacity = Math.ceil((longestPrompt + limit) / CACHE_STEP) * CACHE_STEP;
 
   await checkpoint();
@@ -65,28 +76,36 @@ export async function generate(
       ended: false,
     })),
   );
-  const cache = new KeyValueCache(policy, rows.length, capacity);
-  rows.forEach((row, r) => cache.copyRow(r, prefix, row.prompt));
+  const live = rows.slice(0, options.maxRows ?? rowsThatFit(config, capacity));
+  const waiting = rows.slice(live.length);
+  const cache = new KeyValueCache(policy, live.length, capacity);
+  live.forEach((row, r) => cache.copyRow(r, prefix, row.prompt));
 
-  const live = [...rows];
-  let logits = rows.map((row) => first[row.prompt]!);
+  let logits = live.map((row) => first[row.prompt]!);
   const scratch = new Float64Array(config.vocabularySize);
   let sampled = 0;
+  const takeToken = (row: Row, from: Float32Array): boolean => {
+    const { token, logprob } = sampleToken(from, options, row.random, scratch);
+    row.tokens.push(token);
+    row.logprobs.push(logprob);
+    row.ended = token === config.eosTokenId;
+    sampled++;
+    return row.ended || row.tokens.length >= limit || isStopped(row.tokens);
+  };
   for (;;) {
     for (let r = live.length - 1; r >= 0; r--) {
-      const row = live[r]!;
-      const { token, logprob } = sampleToken(logits[r]!, options, row.random, scratch);
-      row.tokens.push(token);
-      row.logprobs.push(logprob);
-      row.ended = token === config.eosTokenId;
-      sampled++;
-      if (row.ended || row.tokens.length >= limit) {
-        // Rows are visited from the last to the first, so the one that moves here has been sampled already.
-        const moved = live.pop()!;
-        if (r < live.length) {
-          live[r] = moved;
-          cache.copyRow(r, cache, live.length);
-        }
+      let isOver = takeToken(live[r]!, logits[r]!);
+      for (let next = isOver && waiting.shift(); next; next = isOver && waiting.shift()) {
+        live[r] = next;
+        cache.copyRow(r, prefix, next.prompt);
+        isOver = takeToken(next, first[next.prompt]!);
+      }
+      if (!isOver) continue;
+      // Rows are visited from the last to the first, so the one that moves here has been sampled already.
+      const moved = live.pop()!;
+      if (r < live.length) {
+        live[r] = moved;
+        cache.copyRow(r, cache, live.length);
       }
     }
     onProgress(sampled);
@@ -97,6 +116,39 @@ export async function generate(
   return prompts.map((_, p) =>
     rows.filter((row) => row.prompt === p).map(({ tokens, logprobs, ended }) => ({ tokens, logprobs, ended })),
   );
+}
+
+/** @throws PolicyError */
+function requirePrompts(config: PolicyConfig, prompts: readonly (readonly number[])[], longest: number): void {
+  if (prompts.some((prompt) => prompt.length === 0))
+    throw new PolicyError(
+      'policyInvalid',
+      'A prompt has no tokens',
+      'Give every task a text that the tokenizer knows.',
+    );
+  if (longest >= config.contextTokens) {
+    throw new PolicyError(
+      'policyInvalid',
+      `A prompt of ${longest} tokens leaves no room in the policy's context of ${config.contextTokens}`,
+      'Choose easier tasks, or a policy with a longer context.',
+    );
+  }
+}
+
+function rowsThatFit(config: PolicyConfig, capacity: number): number {
+  const rowBytes = config.layers * 2 * config.kvHeads * config.headDim * capacity * 4;
+  return Math.max(MIN_ROWS, Math.floor(MAX_CACHE_BYTES / rowBytes));
+}
+
+/** Looks at the last tokens alone: a stop text of n characters cannot be spread over many more than n of them. */
+function stopTest(texts: readonly string[], decodeText: DecodeText | null): (tokens: readonly number[]) => boolean {
+  if (texts.length === 0) return () => false;
+  if (!decodeText) throw new Error('generate: stop texts need a tokenizer');
+  const tokensBack = Math.max(...texts.map((text) => new TextEncoder().encode(text).length)) + STOP_MARGIN;
+  return (tokens) => {
+    const tail = decodeText(tokens.slice(-tokensBack));
+    return texts.some((text) => tail.includes(text));
+  };
 }
 
 async function prefill(

@@ -49,7 +49,11 @@ export function sampleToken(
     }
   }
   let total = 0;
-  for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - max);
+  for (let i = 0; i < logits.length; i++) {
+    const p = Math.exp(logits[i]! - max);
+    scratch[i] = p;
+    total += p;
+  }
   const logTotal = Math.log(total) + max;
   if (!Number.isFinite(logTotal))
     throw Object.assign(new Error('The logits are not finite: the weights are ruined'), {
@@ -57,23 +61,27 @@ export function sampleToken(
       fix: 'Go back to an earlier checkpoint, or to the base policy with a data folder of its own.',
     });
   if (options.temperature === 0) return { token: best, logprob: max - logTotal };
-  const token = draw(logits, max, options, random, scratch);
+  const token = draw(logits, max, total, options, random, scratch);
   return { token, logprob: logits[token]! - logTotal };
 }
 
+/** `scratch` holds exp(logit - max), which is what temperature 1 draws from; `total` is its sum. */
 function draw(
   logits: Float32Array,
   max: number,
+  total: number,
   options: SamplingOptions,
   random: () => number,
   scratch: Float64Array,
 ): number {
   const count = logits.length;
-  let total = 0;
-  for (let i = 0; i < count; i++) {
-    const p = Math.exp((logits[i]! - max) / options.temperature);
-    scratch[i] = p;
-    total += p;
+  if (options.temperature !== 1) {
+    total = 0;
+    for (let i = 0; i < count; i++) {
+      const p = Math.exp((logits[i]! - max) / options.temperature);
+      scratch[i] = p;
+      total += p;
+    }
   }
   if (options.topK > 0 || options.topP < 1) total = cut(scratch, count, total, options);
   let rest = random() * total;
@@ -87,17 +95,43 @@ function draw(
   return last;
 }
 
+/** Shares of the likeliest token below which tokens are left out of the sorting at first. */
+const CANDIDATE_SHARES = [1e-2, 1e-4, 0];
+
 /** Zeroes what top-k, then top-p of what that has left, leave out (the order of transformers and vLLM); returns the mass that is left. */
 function cut(scratch: Float64Array, count: number, total: number, { topK, topP }: SamplingOptions): number {
-  const order = Array.from({ length: count }, (_, i) => i).sort((a, b) => scratch[b]! - scratch[a]! || a - b);
-  const candidates = topK > 0 ? Math.min(topK, count) : count;
-  const mass = candidates === count ? total : order.slice(0, candidates).reduce((sum, i) => sum + scratch[i]!, 0);
-  let kept = 0;
-  let rank = 0;
-  for (; rank < candidates; rank++) {
-    if (rank > 0 && topP < 1 && kept >= topP * mass) break;
-    kept += scratch[order[rank]!]!;
+  const most = topK > 0 ? Math.min(topK, count) : count;
+  for (const share of CANDIDATE_SHARES) {
+    const order = likeliest(scratch, count, share);
+    if (most < count && order.length < most && share > 0) continue;
+    const candidates = Math.min(most, order.length);
+    const mass = most === count ? total : order.slice(0, candidates).reduce((sum, i) => sum + scratch[i]!, 0);
+    let kept = 0;
+    let rank = 0;
+    for (; rank < candidates; rank++) {
+      if (rank > 0 && topP < 1 && kept >= topP * mass) break;
+      kept += scratch[order[rank]!]!;
+    }
+    // All that was sorted is wanted, and there is more that was not: look further.
+    if (rank === order.length && rank < most && share > 0) continue;
+    keepOnly(scratch, count, order.slice(0, rank));
+    return kept;
   }
-  for (; rank < count; rank++) scratch[order[rank]!] = 0;
-  return kept;
+  return total;
+}
+
+/** Tokens with at least this share of the likeliest one's mass, in falling order; equal ones by number. A vocabulary is long to sort. */
+function likeliest(scratch: Float64Array, count: number, share: number): number[] {
+  let largest = 0;
+  for (let i = 0; i < count; i++) if (scratch[i]! > largest) largest = scratch[i]!;
+  const floor = largest * share;
+  const found: number[] = [];
+  for (let i = 0; i < count; i++) if (scratch[i]! >= floor) found.push(i);
+  return found.sort((a, b) => scratch[b]! - scratch[a]! || a - b);
+}
+
+function keepOnly(scratch: Float64Array, count: number, tokens: readonly number[]): void {
+  const masses = tokens.map((token) => scratch[token]!);
+  scratch.fill(0, 0, count);
+  tokens.forEach((token, i) => (scratch[token] = masses[i]!));
 }

@@ -139,6 +139,63 @@ test('a completion does not depend on which others are decoded beside it', async
   assert.deepEqual(one[0]![0]!.tokens, many[0]![0]!.tokens);
 });
 
+test('finished rows are replaced by waiting ones: a completion is the same however few are decoded at once', async (t) => {
+  const policy = await openPolicy('families/qwen3');
+  t.after(() => policy.close());
+  const prompts = [[5, 6, 7, 8], [9], [10, 11]];
+  const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: 5, maxNewTokens: 25, seed: 4 };
+  const all = await generate(policy, prompts, options, noCheckpoint);
+  assert.ok(new Set(all.flat().map(({ tokens }) => tokens.length)).size > 3, 'rows must end at different times');
+  for (const maxRows of [1, 2, 4, 15]) {
+    let reported = 0;
+    const few = await generate(policy, prompts, { ...options, maxRows }, noCheckpoint, (done) => (reported = done));
+    assert.deepEqual(
+      few.map((group) => group.map(({ tokens, ended }) => ({ tokens, ended }))),
+      all.map((group) => group.map(({ tokens, ended }) => ({ tokens, ended }))),
+    );
+    assert.equal(
+      reported,
+      all.flat().reduce((sum, { tokens }) => sum + tokens.length, 0),
+    );
+  }
+});
+
+test('a stop text ends a completion, which keeps it and does not count as ended; without one nothing changes', async (t) => {
+  const policy = await openPolicy('families/qwen3');
+  t.after(() => policy.close());
+  const letters = (tokens: readonly number[]): string =>
+    tokens.map((token) => String.fromCharCode(65 + token)).join('');
+  const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: 6, maxNewTokens: 30, seed: 8 };
+  const [free] = await generate(policy, [[5, 6]], options, noCheckpoint);
+  const stop = letters(free![0]!.tokens.slice(3, 5));
+  const [stopped] = await generate(
+    policy,
+    [[5, 6]],
+    { ...options, stopTexts: ['nowhere', stop] },
+    noCheckpoint,
+    undefined,
+    letters,
+  );
+  assert.ok(stopped![0]!.tokens.length <= 5 && !stopped![0]!.ended);
+  stopped!.forEach(({ tokens, ended }, i) => {
+    const text = letters(free![i]!.tokens);
+    const at = text.indexOf(stop);
+    assert.equal(letters(tokens), at < 0 ? text : text.slice(0, at + stop.length));
+    assert.equal(ended, at < 0 && free![i]!.ended);
+  });
+});
+
+test('a prompt without tokens, or as long as the context, is refused before anything is computed', async (t) => {
+  const policy = await openPolicy('tied');
+  t.after(() => policy.close());
+  const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: 1, maxNewTokens: 5, seed: 1 };
+  for (const prompts of [[[]], [[5], new Array<number>(64).fill(5)]])
+    await assert.rejects(generate(policy, prompts, options, noCheckpoint), {
+      code: 'policyInvalid',
+      message: /prompt/,
+    });
+});
+
 test('a gradient that is not finite changes nothing, and is forgotten', async (t) => {
   const policy = await openPolicy('tied');
   t.after(() => policy.close());

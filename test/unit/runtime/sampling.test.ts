@@ -56,6 +56,38 @@ for (const [name, options, expected] of cases) {
   });
 }
 
+/** The same by sorting everything. */
+function keptTokens(values: Float32Array, { topK, topP, temperature }: SamplingOptions): Set<number> {
+  const masses = softmax(values, temperature);
+  const order = masses.map((_, i) => i).sort((a, b) => masses[b]! - masses[a]! || a - b);
+  const first = topK > 0 ? order.slice(0, topK) : order;
+  const mass = first.reduce((sum, i) => sum + masses[i]!, 0);
+  let kept = 0;
+  const crossing = first.findIndex((i) => (kept += masses[i]!) >= topP * mass);
+  return new Set(topP < 1 && crossing >= 0 ? first.slice(0, crossing + 1) : first);
+}
+
+test('flat and peaked distributions over many tokens are cut as by sorting all of them', () => {
+  for (let trial = 0; trial < 60; trial++) {
+    const random = randomStream(trial);
+    const spread = [0.01, 1, 4, 12][trial % 4]!;
+    const values = Float32Array.from({ length: 300 }, () => (random() - 0.5) * 2 * spread);
+    const options = {
+      temperature: [1, 0.7, 2][trial % 3]!,
+      topK: [0, 1, 5, 250][trial % 4]!,
+      topP: [0.3, 0.9, 0.999][trial % 3]!,
+    };
+    const scratch = new Float64Array(300);
+    const kept = keptTokens(values, options);
+    for (let i = 0; i < 50; i++) sampleToken(values, options, random, scratch);
+    const left = [...scratch].flatMap((mass, token) => (mass > 0 ? [token] : []));
+    // Rounding may move the token at the edge of the nucleus.
+    const differing =
+      left.filter((token) => !kept.has(token)).length + [...kept].filter((token) => scratch[token] === 0).length;
+    assert.ok(differing <= 1, `trial ${trial}: ${left.length} kept, ${kept.size} expected`);
+  }
+});
+
 test('log-probs are those of the unmodified distribution, whatever the options', () => {
   const expected = softmax(logits).map(Math.log);
   for (const options of [all, { temperature: 0.3, topK: 3, topP: 0.8 }, { ...all, temperature: 0 }]) {
