@@ -193,10 +193,10 @@ async function checkRoom(staging: string, files: readonly KnownFile[], { freeByt
   });
 }
 
-/** Blocks on disk, not length: half files have holes. Windows knows no blocks: nothing is counted there. */
+/** Blocks on disk, not length: half files have holes. */
 async function writtenBytes(path: string): Promise<number> {
   return stat(path).then(
-    ({ size, blocks }) => Math.min(size, (blocks || 0) * 512),
+    ({ size, blocks }) => Math.min(size, blocks * 512),
     () => 0,
   );
 }

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix, win32 } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { hubSettings } from '../../../native-models/hub/hub-settings.ts';
+import { isSafePath } from '../../../native-models/hub/model-listing.ts';
 import { pullModel } from '../../../native-models/hub/pull-model.ts';
 import { MODEL, type Fault } from './fake-hub.ts';
 import { hubError, someBytes, tiny, tinyModel, type Tiny } from './pull-tiny.ts';
@@ -137,6 +139,25 @@ for (const rfilename of hostileNames) {
     assert.deepEqual(await it.written(), []);
   });
 }
+
+test('no name that passes leaves the folder, on any system', () => {
+  const part = fc.constantFrom('..', '.', '', '/', '\\', 'a', 'C:', '~', '\u0000', ' ', 'x.json', 'CON', '\u2024');
+  const names = fc.oneof(
+    fc.string(),
+    fc.array(part).map((parts) => parts.join('')),
+    fc.array(part).map((parts) => parts.join('/')),
+  );
+  fc.assert(
+    fc.property(names, (name) => {
+      if (!isSafePath(name)) return true;
+      return (
+        posix.resolve('/base', name).startsWith('/base/') && win32.resolve('C:/base', name).startsWith('C:\\base\\')
+      );
+    }),
+    { numRuns: 2000 },
+  );
+  assert.equal(isSafePath('sub/model-00001-of-00002.safetensors'), true);
+});
 
 test('a list that is none is refused: no commit, absurd sizes, no JSON, names that are no text', async (t) => {
   const it = await tiny(t);
