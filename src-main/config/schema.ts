@@ -214,6 +214,12 @@ const shape = {
     'tasks',
     'Tasks of the exam; each is answered greedily and once sampled.',
   ),
+  scoring: field(
+    z.enum(['strict', 'partial']).default('strict'),
+    'rollout',
+    '',
+    "How own answers are rewarded: strict is 1 or 0, partial the reference library's credit for being near; peers' answers are always judged strictly.",
+  ),
   promptsPerRound: field(whole(1, 1024, 8), 'rollout', 'prompts', 'Tasks that the policy answers each round.'),
   groupSize: field(
     whole(2, 256, 8),

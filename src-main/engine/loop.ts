@@ -87,7 +87,7 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
       parts.report('generate', tokens, tasks.length * config.groupSize * config.maxNewTokens),
     ),
   );
-  const own = await stage('verify', () => verifyRollouts(policy, generated));
+  const own = await stage('verify', () => verifyRollouts(policy, generated, config.scoring));
   const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
   const offered = await stage('admit', () => adoptFromPeers(swarm, config, policy, () => random.float()));
   const adopted = await stage('admit', () =>

@@ -51,7 +51,7 @@ export class Practice {
   learn(own: readonly PractisedGroup[]): JsonValue {
     const outcomes = own.map(({ instance, completions }) => {
       const { generator } = instance.ref;
-      const right = completions.reduce((sum, { reward }) => sum + reward, 0);
+      const right = completions.filter(({ reward }) => reward === 1).length;
       return { generator, level: this.curriculum[generator]?.level ?? 0, success: right / completions.length };
     });
     this.curriculum = afterRound(this.curriculum, outcomes, this.options.curriculum);

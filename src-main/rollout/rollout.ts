@@ -7,7 +7,7 @@ import type { GeneratedCompletion, GenerateOptions } from '../../native-models/r
 import { chatPromptTokens, type ChatTemplate } from '../../native-models/text/chat-template.ts';
 import type { Tokenizer } from '../../native-models/text/tokenizer.ts';
 import type { TaskInstance } from '../tasks/task.ts';
-import { verifyCompletion } from '../tasks/verify-completions.ts';
+import { verifyCompletion, type VerifyOptions } from '../tasks/verify-completions.ts';
 import type { Completion } from '../types.ts';
 import { promptText, type PromptStyle } from './prompt.ts';
 
@@ -56,17 +56,24 @@ export async function generateRollouts(
   return instances.map((instance, i) => ({ instance, promptTokens: prompts[i]!, generated: generated[i]! }));
 }
 
-/** Decodes and scores; a completion's reward depends on its text alone. */
+/** Decodes and scores; a completion's reward depends on its text and on `scoring` alone. */
 export function verifyRollouts(
   policy: PolicyText,
   rollouts: readonly { instance: TaskInstance; promptTokens: number[]; generated: GeneratedCompletion[] }[],
+  scoring: NonNullable<VerifyOptions['scoring']> = 'strict',
 ): OwnGroup[] {
   return rollouts.map(({ instance, promptTokens: prompt, generated }) => ({
     instance,
     promptTokens: prompt,
     completions: generated.map(({ tokens, logprobs, ended }) => {
       const text = completionText(policy.tokenizer, { tokens, ended });
-      return { text, ended, tokens, behaviorLogprobs: logprobs, reward: verifyCompletion(instance, text).reward };
+      return {
+        text,
+        ended,
+        tokens,
+        behaviorLogprobs: logprobs,
+        reward: verifyCompletion(instance, text, { scoring }).reward,
+      };
     }),
   }));
 }

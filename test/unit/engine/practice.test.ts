@@ -44,6 +44,15 @@ test('with a curriculum a policy that gets everything right is given harder task
   assert.notDeepEqual(hard, easy);
 });
 
+test('partly right is not right', () => {
+  const practice = new Practice(options);
+  for (let round = 0; round < 30; round++)
+    practice.learn(
+      practice.tasks(round).map((instance) => ({ instance, completions: [{ reward: 0.9 }, { reward: 0.5 }] })),
+    );
+  assert.ok(practice.standings().tasks.every(({ success, level }) => success === 0 && level === 0));
+});
+
 test('what was kept after a round brings back exactly the practice of that moment', () => {
   const practice = new Practice(options);
   const kept = practised(practice, 30);

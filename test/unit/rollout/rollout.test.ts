@@ -51,6 +51,22 @@ test('a group per task in their order; its prompt, texts and verdicts are those 
   assert.ok(right > 0 && right < 30, `the bundled policy is right sometimes: ${right} of 30`);
 });
 
+test('partial credit, where asked for, is what the option gives for the same text', async () => {
+  const made = await rollouts(2);
+  const strict = verifyRollouts(policy, made).flatMap(({ completions }) => completions);
+  const groups = verifyRollouts(policy, made, 'partial');
+  const partial = groups.flatMap(({ instance, completions }) => completions.map((one) => ({ instance, ...one })));
+  assert.deepEqual(
+    partial.map(({ text }) => text),
+    strict.map(({ text }) => text),
+  );
+  for (const [i, { instance, text, reward }] of partial.entries()) {
+    assert.equal(reward, verifyCompletion(instance, text, { scoring: 'partial' }).reward);
+    assert.ok(strict[i]!.reward === 0 || strict[i]!.reward === 1);
+  }
+  assert.ok(partial.some(({ reward }, i) => reward !== strict[i]!.reward));
+});
+
 test('round, seed and tasks decide everything', async () => {
   const first = verifyRollouts(policy, await rollouts(1));
   assert.deepEqual(verifyRollouts(policy, await rollouts(1)), first);
