@@ -135,7 +135,7 @@ function requirePrompts(config: PolicyConfig, prompts: readonly (readonly number
   }
 }
 
-function rowsThatFit(config: PolicyConfig, capacity: number): number {
+export function rowsThatFit(config: PolicyConfig, capacity: number): number {
   const rowBytes = config.layers * 2 * config.kvHeads * config.headDim * capacity * 4;
   return Math.max(MIN_ROWS, Math.floor(MAX_CACHE_BYTES / rowBytes));
 }

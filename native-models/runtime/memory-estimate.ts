@@ -9,6 +9,7 @@ import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFuncti
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { paddedLength } from './batch.ts';
+import { rowsThatFit } from './generate.ts';
 import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
 
 /** The work of a round. */
@@ -43,7 +44,7 @@ export interface MemoryParts {
   optimiser: number;
   /** The sum, and one micro-batch's. */
   gradients: number;
-  /** Keys and values of the prompts and of all rows. */
+  /** Keys and values of the prompts and of the rows that are decoded at once. */
   cache: number;
   /** What the sessions' passes hold: decoding, training, scoring. */
   activations: number;
@@ -69,7 +70,7 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const { config, adapter, work, objectives, scoring, reference } = question;
   const total = parameterCount(parameterSlots(config));
   const trained = adapter ? parameterCount(adapterSlots(config, adapter)) : total;
-  const rows = work.prompts * work.groupSize;
+  const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
   const training = graphPeakBytes(gradientGraph(config, anyLoss, adapter), trainingDimensions(config, work));
   const scored = scoring ? graphPeakBytes(scoreGraph(config, adapter), trainingDimensions(config, work)) : 0;
@@ -96,6 +97,11 @@ function capacity({ promptTokens, completionTokens }: WorkShape): number {
   return Math.ceil((promptTokens + completionTokens) / CACHE_STEP) * CACHE_STEP;
 }
 
+/** Rows in the cache at once; the others wait for a place. */
+function decodedRows(config: PolicyConfig, work: WorkShape): number {
+  return Math.min(work.prompts * work.groupSize, rowsThatFit(config, capacity(work)));
+}
+
 /** One micro-batch of rows that are all as long as can be. */
 function trainingDimensions(config: PolicyConfig, work: WorkShape): Dimensions {
   const length = paddedLength(work.promptTokens + work.completionTokens);
@@ -116,7 +122,7 @@ function trainingDimensions(config: PolicyConfig, work: WorkShape): Dimensions {
 function decodingBytes(config: PolicyConfig, adapter: AdapterConfig | null, work: WorkShape): number {
   const graph = decodeGraph(config, adapter);
   const C = capacity(work);
-  const rows = work.prompts * work.groupSize;
+  const rows = decodedRows(config, work);
   const prefill = graphPeakBytes(graph, { B: work.prompts, S: work.promptTokens, C, P: C });
   const step = graphPeakBytes(graph, { B: rows, S: 1, C, P: C });
   return Math.max(prefill, step) + 2 * rows * config.vocabularySize * 4;

@@ -47,7 +47,7 @@ export async function listModels(options: ModelsOptions, { terminal, env }: Mode
     terminal.print(JSON.stringify({ availableBytes: availableBytes(), models: listed.map(asJson) }, null, 2));
     return;
   }
-  const headings = ['model', 'weights', 'download', 'licence', 'context', 'needs', 'here', 'on this disk'];
+  const headings = ['model', 'weights', 'download', 'licence', 'context', 'needs', 'here', 'pass', 'on this disk'];
   terminal.print(
     alignTable(
       terminal,
@@ -57,7 +57,7 @@ export async function listModels(options: ModelsOptions, { terminal, env }: Mode
   );
   const shape = `${settings.promptsPerRound} prompts x ${settings.groupSize} answers of ${settings.maxNewTokens} tokens`;
   terminal.print(
-    `\n  needs: memory for rounds of ${shape}, of ${formatBytes(availableBytes())} free now; files: about, exact when fetched.`,
+    `\n  needs: memory for rounds of ${shape}, of ${formatBytes(availableBytes())} free now.\n  pass: tokens of one training pass with which it needs that (--micro-batch-tokens). download: about, exact when fetched.`,
   );
 }
 
@@ -83,6 +83,7 @@ function rowOf({ id, config, known, found, fit, problem }: Listed, terminal: Ter
     config ? formatCount(config.contextTokens) : '-',
     fit ? formatBytes(fit.estimate.totalBytes) : '-',
     paint(terminal, colour, word.padEnd(9)),
+    fit ? formatCount(fit.work.microBatchTokens) : '-',
     harmless(problem ?? found?.directory ?? '-'),
   ];
 }
