@@ -1,0 +1,100 @@
+/** The swarm as a node wires it: the chosen private swarm, names, caps from the settings, credit that outlives a restart. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { createLog } from '../../src-main/base/log.ts';
+import { loadConfig } from '../../src-main/config.ts';
+import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
+import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
+import { signDescription } from '../../src-main/swarm/codec/description.ts';
+import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
+import { openIdentity } from '../../src-main/swarm/identity.ts';
+import { newSecret } from '../../src-main/swarm/invite.ts';
+import { joined, swarmListPath, writeSwarmList } from '../../src-main/swarm/swarm-list.ts';
+import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
+import { instantiate } from '../../src-main/tasks/task-ref.ts';
+import { atEnd, openDht, until } from './local-swarm.ts';
+
+const starter = getTaskSet('starter')!;
+const secret = newSecret();
+const describe = (taskSetVersion: number) => {
+  const terms = { name: 'Our hive', taskSet: 'starter', taskSetVersion, protocol: 1, maxRoundAge: 16, shardCount: 1 };
+  return signDescription({ ...terms, createdAt: 1, secret }, keyPairFromSeed(Buffer.alloc(32, 3)));
+};
+
+async function folder(t: TestContext, description = describe(starter.version)): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'waggle-node-swarm-'));
+  atEnd(t, () => rm(path, { recursive: true, force: true }));
+  await writeSwarmList(swarmListPath(path), joined({ swarms: [], active: null }, { description, secret }));
+  return path;
+}
+
+async function openNode(t: TestContext, dataDirectory: string, port: number, flags: Record<string, unknown> = {}) {
+  const { config } = loadConfig({ flags: { data: dataDirectory, bootstrap: [`127.0.0.1:${String(port)}`], ...flags } });
+  const log = createLog({ directory: null });
+  const swarm = new NodeSwarm({
+    config,
+    dataDirectory,
+    identity: await openIdentity(join(dataDirectory, 'identity')),
+    policyName: () => 'tiny',
+    currentRound: () => 1,
+    log: log.for('swarm'),
+    onChange: () => undefined,
+  });
+  await swarm.open();
+  atEnd(t, () => swarm.close());
+  return { swarm, log };
+}
+
+function ownGroups(seed: bigint, count: number): OwnGroup[] {
+  return sampleTaskRefs(starter, { seed, from: 0, count }).map((ref) => {
+    const made = instantiate(ref);
+    assert.ok(made.ok);
+    const completions = [made.instance.answer, 'no'].map((answer) => ({
+      text: `<answer>${answer}</answer>`,
+      ended: true,
+      reward: answer === 'no' ? 0 : 1,
+      tokens: [],
+      behaviorLogprobs: [],
+    }));
+    return { instance: made.instance, promptTokens: [], completions };
+  });
+}
+
+test('nodes of one invite trade and credit each other; counts are kept over a restart', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { port } = bootstrap[0]!;
+  const homes = [await folder(t), await folder(t)] as const;
+  const a = await openNode(t, homes[0], port, { displayName: 'Ann', team: 'hive', maxUploadKilobytes: 500 });
+  const b = await openNode(t, homes[1], port);
+  assert.equal(a.swarm.summary().name, 'Our hive');
+  a.swarm.share(ownGroups(1n, 4), 1);
+  await until('b pools the four groups', () => b.swarm.summary().groupsPooled === 4, 15_000);
+  assert.equal(b.swarm.adopt((offered) => offered).length, 4);
+  b.swarm.share([], 1);
+  await until('a learns of its credit', () => a.swarm.ownScore('day')?.score === 4, 15_000);
+  await until('b sees who it was', () => b.swarm.board('day')[0]?.displayName === 'Ann', 15_000);
+  const key = a.swarm.summary().publicKey;
+  assert.equal(b.swarm.receiptsOf(key, 9).length, 4);
+  await b.swarm.close();
+  const path = join(homes[1], 'credit.json');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.match(await readFile(path, 'utf8'), new RegExp(key));
+  const again = await openNode(t, homes[1], port);
+  assert.equal(again.swarm.board('all')[0]?.score, 4);
+});
+
+test('a chosen swarm that does not fit: the node trains alone and says what to do; a name in the settings goes first', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { port } = bootstrap[0]!;
+  const home = await folder(t, describe(starter.version + 1));
+  const { swarm, log } = await openNode(t, home, port);
+  assert.match(swarm.summary().text, /Training alone: This swarm practises version .* Update Waggle/);
+  assert.deepEqual([swarm.summary().presence, swarm.board('day'), swarm.ownScore('day')], ['off', [], null]);
+  assert.match(log.rows({ limit: 9, level: 'warn' })[0]?.message ?? '', /Update Waggle/);
+  const named = await openNode(t, home, port, { swarm: 'another' });
+  assert.equal(named.swarm.summary().name, 'another');
+});
