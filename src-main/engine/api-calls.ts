@@ -7,7 +7,19 @@ import { metricDefinitions } from '../stats/metrics.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import type { PeerId } from '../types.ts';
-import type { BoardRow, BoardWindow, CallName, Calls, HardwareReport, NodeStatus, OwnScore, PeerRow, ReceiptRow, RunState, TaskPractice } from './api.ts';
+import type {
+  BoardRow,
+  BoardWindow,
+  CallName,
+  Calls,
+  HardwareReport,
+  NodeStatus,
+  OwnScore,
+  PeerRow,
+  ReceiptRow,
+  RunState,
+  TaskPractice,
+} from './api.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
 export interface ApiParts {
