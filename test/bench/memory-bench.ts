@@ -1,12 +1,14 @@
 /**
  * How well the memory estimate foretells what a compute process takes: for three policies, rounds of the real work (generate for
  * whole groups, score, two objectives' gradients, update) in a process of its own, its peak beside the estimate made from the config
- * alone. `node test/bench/memory-bench.ts [--record]`: as a table; `--record` writes memory-measured.json, which a unit test holds
- * the estimate against. The figures do not depend on how busy the machine is.
+ * alone. `node test/bench/memory-bench.ts [--record] [--only TEXT]`: one line a policy; `--record` puts them into
+ * memory-measured.json, which a unit test holds the estimate against; `--only` takes those whose name has the text. The figures
+ * do not depend on how busy the machine is.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { lowerGraph } from '../../native-models/graph/lower.ts';
 import { chooseAdapter, type AdapterConfig, type AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { gradientGraph } from '../../native-models/policy/graphs.ts';
@@ -79,19 +81,41 @@ const cases: Case[] = [
     adapter: 'lora',
     work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
   },
+  {
+    name: 'shape of SmolLM2-135M, adapter',
+    config: {
+      vocab_size: 49_152,
+      hidden_size: 576,
+      num_hidden_layers: 30,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+    },
+    adapter: 'lora',
+    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
+  },
 ];
 
+const { values } = parseArgs({ options: { record: { type: 'boolean' }, only: { type: 'string', default: '' } } });
 const results: Measured[] = [];
-for (const one of cases) {
+for (const one of cases.filter(({ name }) => name.includes(values.only))) {
   const result = await measure(one);
   process.stderr.write(`${lineOf(result)}\n`);
   results.push(result);
 }
 process.stdout.write(`${results.map(lineOf).join('\n')}\n`);
-if (process.argv.includes('--record')) {
-  const made = `${process.platform}-${process.arch}, Node ${process.versions.node}, node test/bench/memory-bench.ts --record`;
+if (values.record === true) await record(results);
+
+/** Those measured now take the place of those of their names. */
+async function record(measured: readonly Measured[]): Promise<void> {
   const path = join(import.meta.dirname, 'memory-measured.json');
-  await writeFile(path, `${JSON.stringify({ made, cases: results }, null, 2)}\n`);
+  const known = JSON.parse(await readFile(path, 'utf8').catch(() => '{"cases":[]}')) as { cases: Measured[] };
+  const made = `${process.platform}-${process.arch}, Node ${process.versions.node}, node test/bench/memory-bench.ts --record`;
+  const kept = known.cases.filter(({ name }) => !measured.some((one) => one.name === name));
+  const all = [...kept, ...measured];
+  const ordered = cases.flatMap(({ name }) => all.filter((one) => one.name === name));
+  await writeFile(path, `${JSON.stringify({ made, cases: ordered }, null, 2)}\n`);
 }
 
 async function measure({ name, config: raw, adapter: mode, work }: Case): Promise<Measured> {
