@@ -33,6 +33,7 @@ export interface DiscoveryOptions {
   log: (level: 'debug' | 'info' | 'warn', message: string) => void;
 }
 
+const DIAL_MS = 20_000;
 /** For how long a peer that was rotated out is not dialled. */
 const REST_MS = 5 * 60_000;
 
@@ -111,6 +112,13 @@ export class Discovery {
     this.#swarm.server.refresh();
     for (const session of this.#sessions)
       session.refresh().catch((error: unknown) => this.#options.log('debug', `topic refresh: ${describeError(error)}`));
+  }
+
+  /** Dials a peer by its key, and forgets it again when that does not work. */
+  dial(peer: Buffer): void {
+    if (this.#suspended || this.#closing !== null) return;
+    this.#swarm.joinPeer(peer);
+    this.#later(DIAL_MS, () => this.#swarm.leavePeer(peer));
   }
 
   /** The connection to this peer was given up for another one: it is not dialled for a while, and others are looked for. */

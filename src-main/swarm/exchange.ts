@@ -44,6 +44,8 @@ export interface ExchangeOptions {
   onAdmitted: (admitted: Admitted, deliveredBy: PeerId, source: string) => void;
   /** `record` is there when it is authentic and was refused for what it holds. */
   onRefused: (peer: PeerId, reason: RejectionReason, detail: string, record?: SignedRecord) => void;
+  /** Somebody busy says that this peer may have more. */
+  onHint: (peer: Buffer) => void;
   /** A peer says that this node's identity runs twice. */
   onDoubledClaim: (peer: PeerId) => void;
   onChange: () => void;
@@ -58,6 +60,8 @@ function publicAddress(address: string | null): string | null {
 }
 
 const PARALLEL_PULLS = 3;
+const HINTS = 4;
+const HINT_EVERY_SECONDS = 30;
 const ANNOUNCE_EVERY_MS = 1000;
 
 export class Exchange {
@@ -66,6 +70,7 @@ export class Exchange {
   readonly #instances: InstanceWatch;
   readonly #recordsWanted: RateLimit;
   readonly #bandwidth: Bandwidth;
+  readonly #hintsTaken: RateLimit;
   readonly #bytesOfAddress: RecentMap<RateLimit>;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Bytes of connections that are over, in all and per peer. */
@@ -81,6 +86,7 @@ export class Exchange {
     const { limits } = options;
     this.#instances = new InstanceWatch(limits.maxPeerRows);
     this.#bytesOfPeer = new RecentMap(limits.maxPeerRows);
+    this.#hintsTaken = new RateLimit(1 / HINT_EVERY_SECONDS, 1, options.elapsed());
     this.#bandwidth = new Bandwidth(limits, options.elapsed);
     this.#bytesOfAddress = new RecentMap(limits.maxPeerRows);
     this.#recordsWanted = new RateLimit(limits.recordsPerSecond, limits.recordBurst, options.elapsed());
@@ -117,6 +123,8 @@ export class Exchange {
         onReady: (ready) => this.#onReady(ready),
         onHeads: (from, heads) => this.#onHeads(from, heads),
         onPull: (from, pull) => this.#onPull(from, pull),
+        hintsFor: (asker) => this.#hintsFor(asker),
+        onHints: (_from, peers) => this.#onHints(peers),
         onBye: (from, reason) => this.#onBye(from, reason),
         onOffence: (from, reason, detail) => this.#refused(from, reason, detail),
         onClosed: (closed) => this.#onClosed(closed),
@@ -226,6 +234,23 @@ export class Exchange {
         .map((record) => record.id),
     );
     return records.map((record) => record.bytes);
+  }
+
+  /** A few other neighbours at random. */
+  #hintsFor(asker: Link): Buffer[] {
+    const others = this.readyLinks().filter((link) => link !== asker);
+    const first = Math.floor(this.#options.random() * others.length);
+    const turned = [...others.slice(first), ...others.slice(0, first)];
+    return turned.slice(0, HINTS).map((link) => Buffer.from(link.peer, 'hex'));
+  }
+
+  /** Followed one at a time, seldom, and only by a node with few neighbours: hints are a stranger's word. */
+  #onHints(peers: readonly Buffer[]): void {
+    const { limits, elapsed, bans, onHint } = this.#options;
+    if (this.#links.size * 2 >= limits.maxPeers || !this.#hintsTaken.take(1, elapsed())) return;
+    const known = (key: Buffer) => this.#links.has(toHex(key)) || bans.isBanned(toHex(key), elapsed(), null);
+    const fresh = peers.find((key) => !known(key) && toHex(key) !== this.#options.ownKey);
+    if (fresh !== undefined) onHint(fresh);
   }
 
   #onBye(link: Link, reason: ByeReason): void {

@@ -25,6 +25,10 @@ export interface LinkHandlers {
   onHeads: (link: Link, heads: Heads['heads']) => void;
   /** What to answer; the link has already checked how often the peer may ask. */
   onPull: (link: Link, pull: Pull) => Buffer[];
+  /** Other peers, for one that is sent away. */
+  hintsFor: (link: Link) => Buffer[];
+  /** The peer is busy and names others; a stranger's word. */
+  onHints: (link: Link, peers: Buffer[]) => void;
   onBye: (link: Link, reason: ByeReason) => void;
   onOffence: (link: Link, reason: RejectionReason, detail: string) => void;
   onClosed: (link: Link) => void;
@@ -287,17 +291,21 @@ export class Link {
   #onPull(pull: Pull): void {
     const nowMs = this.#options.elapsed();
     if (!this.#pullsIn.take(1, nowMs)) {
-      const retryMs = this.#pullsIn.waitMs(1, nowMs);
-      this.#send({ kind: 'busy', requestId: pull.requestId, retryMs, hints: [] });
+      this.#sendBusy(pull, this.#pullsIn.waitMs(1, nowMs));
       return;
     }
     const { sendable, sendWaitMs } = this.#options.bandwidth;
     if (sendable < WIRE.maxBodyBytes * 2) {
-      this.#send({ kind: 'busy', requestId: pull.requestId, retryMs: sendWaitMs, hints: [] });
+      this.#sendBusy(pull, sendWaitMs);
       return;
     }
     if (this.#slowTimer === null) this.#answer(pull);
     else this.#waitingPull = pull;
+  }
+
+  #sendBusy({ requestId }: Pull, retryMs: number): void {
+    const hints = this.#options.handlers.hintsFor(this).slice(0, WIRE.maxHints);
+    this.#send({ kind: 'busy', requestId, retryMs, hints });
   }
 
   #answer(pull: Pull): void {
@@ -329,6 +337,7 @@ export class Link {
     const retryMs = Math.min(busy.retryMs, this.#options.limits.pullTimeoutMs * 6);
     this.restUntilMs = this.#options.elapsed() + retryMs;
     this.#settlePull({ kind: 'busy', retryMs });
+    if (busy.hints.length > 0) this.#options.handlers.onHints(this, busy.hints);
   }
 
   #onBye(bye: Bye): void {

@@ -96,6 +96,8 @@ declare module 'hyperswarm' {
     on(event: 'connection', listener: (connection: NoiseStream, info: PeerInfo) => void): this;
     on(event: 'update', listener: () => void): this;
     join(topic: Buffer, options: { server: boolean; client: boolean }): TopicSession;
+    joinPeer(publicKey: Buffer): void;
+    leavePeer(publicKey: Buffer): void;
     suspend(): Promise<void>;
     resume(): Promise<void>;
     destroy(options?: { force?: boolean }): Promise<void>;

@@ -146,6 +146,8 @@ function openLink(): { wire: WireDouble; link: Link; offences: string[] } {
       onReady: () => undefined,
       onHeads: () => undefined,
       onPull: () => [record.bytes],
+      hintsFor: () => [keys.publicKey],
+      onHints: () => undefined,
       onBye: () => undefined,
       onOffence: (_link, reason) => void offences.push(reason),
       onClosed: () => undefined,

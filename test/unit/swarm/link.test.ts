@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bandwidth } from '../../../src-main/swarm/bandwidth.ts';
-import { encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
+import { decodeMessage, encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../../src-main/swarm/codec/messages.ts';
+import { randomBytes } from '../../../src-main/swarm/crypto.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
 import { Link } from '../../../src-main/swarm/link.ts';
 import { WireDouble } from './wire-double.ts';
@@ -11,6 +12,7 @@ function open(limits = {}) {
   const wire = new WireDouble();
   const offences: string[] = [];
   const answered: number[] = [];
+  const hinted: Buffer[] = [];
   const all = { ...DEFAULT_LIMITS, ...limits };
   const link = new Link({
     connection: wire,
@@ -30,6 +32,8 @@ function open(limits = {}) {
         answered.push(pull.requestId);
         return [];
       },
+      hintsFor: () => Array.from({ length: 20 }, () => randomBytes(32)),
+      onHints: (_link, peers) => void hinted.push(...peers),
       onBye: () => undefined,
       onOffence: (_link, reason) => void offences.push(reason),
       onClosed: () => undefined,
@@ -55,7 +59,7 @@ function open(limits = {}) {
   });
   const ask = (requestId: number) =>
     say({ kind: 'pull', requestId, count: 1, ownPercent: 50, maxAgeMs: 1_000, maxBytes: 20_000 });
-  return { wire, link, offences, answered, ask };
+  return { wire, link, offences, answered, hinted, ask, say };
 }
 
 test('a peer that takes nothing gets no more than one answer, and is given up after its time', async () => {
@@ -88,5 +92,24 @@ test('without bandwidth to send, a pull is told when to come again', () => {
   ask(1);
   assert.deepEqual(answered, []);
   assert.equal(wire.written, before + 1, 'busy');
+  link.close(null);
+});
+
+test('one that is busy names a bounded number of others; hints count only as an answer to a pull', async () => {
+  const { wire, link, hinted, say, ask } = open({ maxBytesPerSecondOut: 1_000 });
+  const frames: Buffer[] = [];
+  wire.onWrite = (frame) => void frames.push(frame);
+  ask(1);
+  const busy = decodeMessage(frames[0]!.subarray(2));
+  assert.ok(busy.ok && busy.value.kind === 'busy');
+  assert.equal(busy.value.hints.length, WIRE.maxHints);
+
+  const hints = [randomBytes(32)];
+  say({ kind: 'busy', requestId: 77, retryMs: 10, hints });
+  assert.deepEqual(hinted, [], 'nobody asked');
+  const pulling = link.pull(4, 50, 1_000);
+  say({ kind: 'busy', requestId: 1, retryMs: 10, hints });
+  assert.deepEqual(await pulling, { kind: 'busy', retryMs: 10 });
+  assert.deepEqual(hinted, hints);
   link.close(null);
 });

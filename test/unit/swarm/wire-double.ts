@@ -14,8 +14,10 @@ export class WireDouble extends EventEmitter {
   written = 0;
   /** False: whatever is written fills up, and nobody takes it. */
   takes = true;
-  write(): boolean {
+  onWrite: ((frame: Buffer) => void) | null = null;
+  write(frame: Buffer): boolean {
     this.written++;
+    this.onWrite?.(frame);
     return this.takes;
   }
   end(): void {
