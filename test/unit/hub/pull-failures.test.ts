@@ -8,15 +8,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { hubSettings } from '../../../native-models/hub/hub-settings.ts';
 import { isSafePath } from '../../../native-models/hub/model-listing.ts';
-import { pullModel } from '../../../native-models/hub/pull-model.ts';
+import { pullModel, type PullTuning } from '../../../native-models/hub/pull-model.ts';
 import { MODEL, type Fault } from './fake-hub.ts';
-import { hubError, someBytes, tiny, tinyModel, type Tiny } from './pull-tiny.ts';
+import { hubError, impatient, someBytes, tiny, tinyModel, type Tiny } from './pull-tiny.ts';
 
 const weights = tinyModel['model.safetensors'];
 const times = (count: number, fault: Fault): Fault[] => Array.from({ length: count }, () => fault);
 
-async function arrives({ pull, holds }: Tiny): Promise<void> {
-  await pull();
+async function arrives({ pull, holds }: Tiny, tuning: Partial<PullTuning> = {}): Promise<void> {
+  await pull({ tuning });
   assert.ok(await holds(`${MODEL}/model.safetensors`, weights));
 }
 
@@ -47,18 +47,19 @@ test('a server that cuts again and again is given up, unless something arrives e
 test('a connection that stands still or crawls is given up and asked again', async (t) => {
   const it = await tiny(t);
   it.hub.faults.push({ at: /\/cdn\//, do: 'stall', afterBytes: 500 }, { at: /\/cdn\//, do: 'crawl', everyMs: 10 });
-  await arrives(it);
-  assert.ok(it.progress.some((event) => event.phase === 'waiting' && /sent nothing for 300 ms/.test(event.reason)));
+  await arrives(it, { timeouts: impatient });
+  assert.ok(it.progress.some((event) => event.phase === 'waiting' && /sent nothing for 700 ms/.test(event.reason)));
   assert.ok(it.progress.some((event) => event.phase === 'waiting' && /sent only \d+ bytes/.test(event.reason)));
   const other = await tiny(t);
   other.hub.faults.push(...times(50, { at: /\/cdn\//, do: 'stall', afterBytes: 500 }));
-  await assert.rejects(other.pull(), hubError('hubSlow'));
+  await assert.rejects(other.pull({ tuning: { timeouts: impatient } }), hubError('hubSlow'));
 });
 
 test('a server that never answers is given up', async (t) => {
   const it = await tiny(t);
   it.hub.faults.push(...times(50, { at: /^\/api/, do: 'silence' }));
-  await assert.rejects(it.pull(), hubError('hubSlow', /did not answer within 400 ms/));
+  const timeouts = { ...impatient, answerMs: 200 };
+  await assert.rejects(it.pull({ tuning: { timeouts } }), hubError('hubSlow', /did not answer within 200 ms/));
 });
 
 test('wrong content is found by its hash, deleted, and can be fetched again', async (t) => {

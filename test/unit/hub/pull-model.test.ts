@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { hubSettings } from '../../../native-models/hub/hub-settings.ts';
 import { MODEL, listFiles, portOf, sha256 } from './fake-hub.ts';
-import { hubError, someBytes, tiny, tinyModel } from './pull-tiny.ts';
+import { hubError, impatient, someBytes, tiny, tinyModel } from './pull-tiny.ts';
 
 const NEEDED = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'] as const;
 
@@ -203,7 +203,7 @@ test('the proxy of the environment is used, and NO_PROXY holds', async (t) => {
 test('two pulls of one model do not mix; a lock left by a dead process is taken over', async (t) => {
   const { hub, models, pull } = await tiny(t);
   hub.faults.push({ at: /\/cdn\//, do: 'crawl', everyMs: 20 });
-  const first = pull();
+  const first = pull({ tuning: { timeouts: impatient } });
   while (!hub.requests.some(({ line }) => line.includes('/cdn/')))
     await new Promise((resolve) => setTimeout(resolve, 5));
   await assert.rejects(pull(), hubError('hubLocked'));
