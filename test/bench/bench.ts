@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: how fast the bundled policy decodes, trains and does rounds on this machine's CPU, and how much memory that
- * takes; as a table, or with `--json` as JSON. Leaves nothing behind and opens no connection. Other work on the machine shows in
+ * `npm run bench`: how fast the bundled policy decodes, trains and does rounds on this machine's CPU, how much memory that
+ * takes, and how long tasks take to make and verify; as tables, or with `--json` as JSON. Leaves nothing behind and opens no connection. Other work on the machine shows in
  * the figures: the load before the start is part of them.
  */
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { measureCompute } from './compute-bench.ts';
 import { describeMachine } from './machine.ts';
 import { renderJson, renderTable } from './report.ts';
 import { measureRounds } from './round-bench.ts';
+import { measureTasks, renderTasks } from './task-bench.ts';
 
 const usage = 'Usage: npm run bench, or for programs: npm run -s bench -- --json';
 
@@ -27,5 +28,7 @@ say('Decoding and training in the compute process...');
 const compute = await measureCompute();
 say('Rounds of a node with its default settings...');
 const rounds = await measureRounds();
-const figures = { machine, compute, rounds };
-process.stdout.write(`${json ? renderJson(figures) : `\n${renderTable(figures)}`}\n`);
+say('Making and verifying tasks...');
+const tasks = measureTasks(500);
+const figures = { machine, compute, rounds, tasks };
+process.stdout.write(`${json ? renderJson(figures) : `\n${renderTable(figures)}\n\n${renderTasks(tasks)}`}\n`);

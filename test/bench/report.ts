@@ -4,11 +4,13 @@ import type { ComputeFigures } from './compute-bench.ts';
 import type { Machine } from './machine.ts';
 import type { RoundFigures } from './round-bench.ts';
 import type { Sample } from './sample.ts';
+import type { TaskFigures } from './task-bench.ts';
 
 export interface Figures {
   machine: Machine;
   compute: ComputeFigures;
   rounds: RoundFigures;
+  tasks: TaskFigures;
 }
 
 interface Row {
@@ -83,5 +85,5 @@ export function renderJson(figures: Figures): string {
   );
   const flat = Object.fromEntries(Object.entries(policy).map(([key, value]) => [`policy.${key}`, value]));
   const measurements = rows.map(({ what, unit, sample }) => ({ what: what.trim(), unit, ...sample }));
-  return JSON.stringify({ ...flat, policy, measurements, machine: figures.machine }, null, 2);
+  return JSON.stringify({ ...flat, policy, measurements, tasks: figures.tasks, machine: figures.machine }, null, 2);
 }

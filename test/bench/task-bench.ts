@@ -1,10 +1,8 @@
 /**
- * `node test/bench/tasks.ts`: how long each task generator takes to make an instance and to verify its answer and a wrong one, at each of its
- * levels and at the costliest config that a stranger may name, in milliseconds. Each is done three times and the shortest counts, so that
- * other work on the machine hardly shows. With `--json` for programs, with `--count N` instances per level. At the levels 99 of
- * 100 must stay below 5 ms, and everything below 100 ms: `isWithinAims` says whether they did.
+ * How long each task generator takes to make an instance and to verify its answer and a wrong one, at each of its levels and
+ * at the costliest config that a stranger may name, in milliseconds. Each is done three times and the shortest counts, so that
+ * other work on the machine hardly shows. At the levels 99 of 100 must stay below 5 ms, and everything below 100 ms.
  */
-import { parseArgs } from 'node:util';
 import { listGenerators } from '../../src-main/tasks/registry.ts';
 import { instantiate } from '../../src-main/tasks/task-ref.ts';
 import type { TaskGenerator, TaskLevel } from '../../src-main/tasks/task.ts';
@@ -98,26 +96,31 @@ function tableOf(rows: readonly TaskTiming[]): string {
   return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n');
 }
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, count: { type: 'string', default: '1000' } },
-});
-const count = Math.max(1, Math.trunc(Number(values.count)) || 1);
-const rows = listGenerators().flatMap((generator) => {
-  const config = COSTLIEST_CONFIGS[generator.name];
-  const levels = config ? [...generator.levels, { name: COSTLIEST, config }] : generator.levels;
-  return levels.map((level) => timeLevel(generator, level, level.name === COSTLIEST ? Math.ceil(count / 5) : count));
-});
-const spreads = (of: readonly TaskTiming[]): Spread[] =>
-  of.flatMap(({ generateMs, verifyMs }) => [generateMs, verifyMs]);
-const worst = {
-  p99: Math.max(...spreads(rows.filter(({ level }) => level !== COSTLIEST)).map(({ p99 }) => p99)),
-  max: Math.max(...spreads(rows).map(({ max }) => max)),
-};
-const isWithinAims = worst.p99 < AIM_P99_MS && worst.max < AIM_MAX_MS;
-if (values.json) {
-  process.stdout.write(`${JSON.stringify({ rows, worst, isWithinAims })}\n`);
-} else {
+export interface TaskFigures {
+  rows: TaskTiming[];
+  /** `p99` over the levels, `max` over the costliest configs too, ms. */
+  worst: { p99: number; max: number };
+  isWithinAims: boolean;
+}
+
+/** `count`: instances per level; a fifth of it at the costliest config. Takes some 20 s at 500. */
+export function measureTasks(count: number): TaskFigures {
+  const rows = listGenerators().flatMap((generator) => {
+    const config = COSTLIEST_CONFIGS[generator.name];
+    const levels = config ? [...generator.levels, { name: COSTLIEST, config }] : generator.levels;
+    return levels.map((level) => timeLevel(generator, level, level.name === COSTLIEST ? Math.ceil(count / 5) : count));
+  });
+  const spreads = (of: readonly TaskTiming[]): Spread[] =>
+    of.flatMap(({ generateMs, verifyMs }) => [generateMs, verifyMs]);
+  const worst = {
+    p99: Math.max(...spreads(rows.filter(({ level }) => level !== COSTLIEST)).map(({ p99 }) => p99)),
+    max: Math.max(...spreads(rows).map(({ max }) => max)),
+  };
+  return { rows, worst, isWithinAims: worst.p99 < AIM_P99_MS && worst.max < AIM_MAX_MS };
+}
+
+export function renderTasks({ rows, worst, isWithinAims }: TaskFigures): string {
   const aims = `aims: p99 at the levels below ${AIM_P99_MS} ms, max below ${AIM_MAX_MS} ms`;
   const summary = `worst p99 ${worst.p99.toFixed(3)} ms, worst max ${worst.max.toFixed(3)} ms (${aims}: ${isWithinAims ? 'met' : 'missed'})`;
-  process.stdout.write(`milliseconds, ${count} instances per level\n\n${tableOf(rows)}\n\n${summary}\n`);
+  return `milliseconds per instance\n\n${tableOf(rows)}\n\n${summary}`;
 }
