@@ -2,7 +2,7 @@
  * `npm run -s bench:swarm -- --nodes N --rounds R [--round-seconds S] [--per-process K] [--json]`: what the swarm costs a node.
  * Nodes without a policy: tasks of the starter set, synthetic completions of 0.3 to 8 KB a group, the real verifier, real
  * Hyperswarm connections on 127.0.0.1 over a DHT of its own. A round is shorter than a policy's, so pulls come faster by as
- * much: what a node asks for per round (64 groups) is the product's. The first process holds one node, whose memory is reported.
+ * much: what a node asks for per round (64 groups) is the product's. The more nodes share the machine, the longer the rounds. The first process holds one node, whose memory is reported.
  * Other work on the machine shows in the figures. Leaves nothing behind.
  */
 import { fork } from 'node:child_process';
@@ -25,6 +25,8 @@ import { WORDS } from '../../src-main/tasks/words.ts';
 const GROUPS_SHARED = 8;
 const GROUPS_WANTED = 64;
 const COMPLETIONS = 8;
+/** Nodes join over so long: that all start in one instant happens on one machine only. */
+const JOIN_SPREAD_MS = 3_000;
 /** Length of a round for which the product's pull rates are made: 64 groups at 4 a second. */
 const PRODUCT_ROUND_SECONDS = GROUPS_WANTED / DEFAULT_LIMITS.recordsPerSecond;
 
@@ -110,10 +112,11 @@ function readOptions() {
     process.stderr.write(`bench:swarm: --${name} must be a whole number from 1 to ${String(max)}\n`);
     process.exit(2);
   };
+  const nodes = whole('nodes', 16, 512);
   return {
-    nodes: whole('nodes', 16, 512),
+    nodes,
     rounds: whole('rounds', 10, 10_000),
-    roundSeconds: whole('round-seconds', 4, 60),
+    roundSeconds: whole('round-seconds', Math.max(4, Math.ceil(nodes / 8)), 60),
     perProcess: whole('per-process', 16, 128),
     json: values.json,
   };
@@ -232,6 +235,7 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
     });
   return {
     begin: async () => {
+      await new Promise((resolve) => setTimeout(resolve, random.float() * JOIN_SPREAD_MS));
       beganAtMs = performance.now();
       swarm = await open();
     },
