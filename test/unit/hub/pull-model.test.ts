@@ -1,5 +1,6 @@
 /** Pulling a model from a hub that behaves: what arrives, what is asked for, resuming, ranges, redirects, tokens, proxies. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -215,6 +216,32 @@ test('two pulls of one model do not mix; a lock left by a dead process is taken 
   await writeFile(join(staging, '.lock'), '4194304');
   await pull();
   assert.ok(!existsSync(join(models, MODEL, '.lock')));
+});
+
+test('a process that is killed while it fetches leaves nothing that counts as a model, and the next one goes on', async (t) => {
+  const { hub, models, pull, written, holds } = await tiny(t, {
+    ...tinyModel,
+    'model.safetensors': someBytes(400_000),
+  });
+  hub.settings.delayMs = 150;
+  const at = (path: string): string =>
+    JSON.stringify(new URL(`../../../native-models/hub/${path}`, import.meta.url).href);
+  const env = { HF_HOME: models, HF_ENDPOINT: hub.endpoint.href };
+  const script = `import { pullModel } from ${at('pull-model.ts')}; import { hubSettings } from ${at('hub-settings.ts')};
+    await pullModel({ id: '${MODEL}', modelsDirectory: ${JSON.stringify(models)}, settings: await hubSettings(${JSON.stringify(env)}),
+      tuning: { pieceBytes: 10_000, connections: 1 } });`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'inherit' });
+  const parts = (): number => hub.requests.filter(({ line }) => line.includes('/cdn/')).length;
+  // The journal is written once a second; twelve parts take nearly two.
+  while (parts() < 12 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  assert.ok(!(await written()).some((name) => name.startsWith('acme')));
+  hub.settings.delayMs = 0;
+  const before = parts();
+  await pull();
+  assert.ok(await holds(`${MODEL}/model.safetensors`, someBytes(400_000)));
+  assert.ok(parts() - before < 40, `${parts() - before} of 40 parts were fetched again`);
 });
 
 test('files with one hash are one content: the origin file names what was verified', async (t) => {
