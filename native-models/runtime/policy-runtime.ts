@@ -59,7 +59,6 @@ export class PolicyRuntime {
   readonly adapter: AdapterConfig | null;
   /** What an update changes: the adapter's matrices, or `weights` itself. */
   readonly trained: Float32Array;
-  readonly optimizer: AdamWState;
   /** Of `trained`. */
   readonly slots: readonly ParameterSlot[];
   readonly padId: number;
@@ -67,7 +66,9 @@ export class PolicyRuntime {
   private readonly sessions = new Map<string, GraphSession>();
   private readonly weightViews: TensorViews;
   private referenceViews: TensorViews | null = null;
-  private readonly gradient: Float32Array;
+  /** Made when first asked for: scoring and decoding need neither. */
+  private optimizerState: AdamWState | null = null;
+  private gradientSum: Float32Array | null = null;
   /** Second buffer that a micro-batch's gradient lands in before it is added. */
   private partial: Float32Array | null = null;
   private gradientRows = 0;
@@ -87,12 +88,18 @@ export class PolicyRuntime {
     this.slots = this.adapter ? adapterSlots(options.config, this.adapter) : baseSlots;
     this.trained = options.adapter?.weights ?? options.weights;
     requireLength('trained weights', this.trained, this.slots);
-    this.optimizer = createAdamWState(this.trained.length);
-    this.gradient = new Float32Array(this.trained.length);
     const base = viewsOf(baseSlots, this.weights);
     this.weightViews = this.adapter ? { ...base, ...viewsOf(this.slots, this.trained) } : base;
     // Matrices of zeros leave the base as it is: with an adapter the reference costs no memory worth the name.
     if (this.adapter) this.referenceViews = { ...base, ...viewsOf(this.slots, new Float32Array(this.trained.length)) };
+  }
+
+  get optimizer(): AdamWState {
+    return (this.optimizerState ??= createAdamWState(this.trained.length));
+  }
+
+  private get gradient(): Float32Array {
+    return (this.gradientSum ??= new Float32Array(this.trained.length));
   }
 
   /** The policy as plain weights: a new array where there is an adapter to work in. */

@@ -108,12 +108,12 @@ describe('generation', () => {
     const two = await compute.call('generate', { prompts: long(contextTokens - 2), options });
     assert.ok(two[0]!.every(({ tokens }) => tokens.length <= 2));
     for (const [bad, message] of [
-      [long(contextTokens), /leaves no room in a context/],
+      [long(contextTokens), /leaves no room in the policy's context/],
       [[[]], /has no tokens/],
     ] as const)
       await assert.rejects(
         compute.call('generate', { prompts: bad.map((tokens) => [...tokens]), options }),
-        fault('computeFailed', message),
+        fault('policyInvalid', message),
       );
     assert.deepEqual(await generate(compute, options), undisturbed);
   });
