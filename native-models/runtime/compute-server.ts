@@ -115,7 +115,14 @@ export class ComputeServer {
         this.post({ kind: 'progress', id, done });
       };
       const { tokenizer } = this.base;
-      return generate(this.opened(), prompts, options, this.checkpoint, report, tokenizer && ((tokens) => tokenizer.decode(tokens)));
+      return generate(
+        this.opened(),
+        prompts,
+        options,
+        this.checkpoint,
+        report,
+        tokenizer && ((tokens) => tokenizer.decode(tokens)),
+      );
     },
     score: async ({ rows, maxTokens, under = 'policy' }) => {
       const policy = this.opened();
