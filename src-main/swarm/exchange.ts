@@ -44,6 +44,8 @@ export interface ExchangeOptions {
   onAdmitted: (admitted: Admitted, deliveredBy: PeerId, source: string) => void;
   /** `record` is there when it is authentic and was refused for what it holds. */
   onRefused: (peer: PeerId, reason: RejectionReason, detail: string, record?: SignedRecord) => void;
+  /** A peer has no room for this node; it should not be dialled again at once. */
+  onFull: (peer: PeerId) => void;
   /** Somebody busy says that this peer may have more. */
   onHint: (peer: Buffer) => void;
   /** A peer says that this node's identity runs twice. */
@@ -255,6 +257,7 @@ export class Exchange {
 
   #onBye(link: Link, reason: ByeReason): void {
     if (reason === 'doubledIdentity') this.#options.onDoubledClaim(link.peer);
+    if (reason === 'full') this.#options.onFull(link.peer);
   }
 
   #onClosed(link: Link): void {

@@ -228,6 +228,7 @@ class SwarmNode implements Swarm {
       bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
       onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),
       onRefused: (peer, reason, detail, record) => this.#onRefused(peer, reason, detail, record),
+      onFull: (peer) => this.#discovery.rest(peer),
       onHint: (peer) => this.#discovery.dial(peer),
       onDoubledClaim: (peer) => this.#onDoubled(`peer ${peer.slice(0, 8)} says so`),
       onChange: () => this.#changed(),
