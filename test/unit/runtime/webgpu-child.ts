@@ -1,9 +1,10 @@
 /** Child of webgpu.test.ts: runs the tiny policy on WebGPU, node placement on standard error, and sends the numbers. */
+import { loadAdapterFolder } from '../../../native-models/policy/adapter-folder.ts';
 import { loadPolicyWeights } from '../../../native-models/policy/load-policy.ts';
 import { generate } from '../../../native-models/runtime/generate.ts';
 import { PolicyRuntime } from '../../../native-models/runtime/policy-runtime.ts';
 import type { ProviderName } from '../../../native-models/runtime/provider.ts';
-import { meanLossRows, policyFolder, weightedLikelihood } from '../../golden/policy/folders.ts';
+import { adaptedNames, meanLossRows, policyFolder, weightedLikelihood } from '../../golden/policy/folders.ts';
 
 export interface ChildNumbers {
   loss: number;
@@ -14,12 +15,15 @@ export interface ChildNumbers {
   logits: Float32Array[];
 }
 
-export async function policyNumbers(provider: ProviderName): Promise<ChildNumbers> {
-  const { directory, vectors } = policyFolder('untied');
+/** @param name of a golden policy; its adapter is put on where it has one */
+export async function policyNumbers(provider: ProviderName, name: string): Promise<ChildNumbers> {
+  const { directory, vectors } = policyFolder(name);
   const { config, weights } = await loadPolicyWeights(directory);
+  const adapter = adaptedNames.includes(name) ? await loadAdapterFolder(`${directory}/adapter`, config) : null;
   const policy = new PolicyRuntime({
     config,
     weights,
+    adapter,
     provider,
     threads: 1,
     padId: 0,
@@ -60,4 +64,4 @@ export async function policyNumbers(provider: ProviderName): Promise<ChildNumber
   }
 }
 
-if (process.send) process.send(await policyNumbers('webgpu'), () => process.exit(0));
+if (process.send) process.send(await policyNumbers('webgpu', process.argv[2] ?? 'untied'), () => process.exit(0));

@@ -28,8 +28,8 @@ interface Outcome {
   end: string;
 }
 
-function runChild(): Promise<Outcome> {
-  const child = fork(fileURLToPath(new URL('webgpu-child.ts', import.meta.url)), [], {
+function runChild(name: string): Promise<Outcome> {
+  const child = fork(fileURLToPath(new URL('webgpu-child.ts', import.meta.url)), [name], {
     env: swiftShaderEnvironment(),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -59,42 +59,44 @@ function placements(log: string): { provider: string; nodes: string[]; count: nu
   return sessions;
 }
 
-test(
-  'gradient and decoding on WebGPU equal the CPU, and no arithmetic leaves the GPU',
-  { timeout: 250_000 },
-  async () => {
-    const [{ numbers, log, end }, expected] = await Promise.all([runChild(), policyNumbers('cpu')]);
-    assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
-    assert.ok(Math.abs(numbers.loss - expected.loss) < tolerance * expected.loss);
-    assert.deepEqual(Object.keys(numbers.gradients), Object.keys(expected.gradients));
-    for (const [name, gradient] of Object.entries(expected.gradients)) {
-      const error = relativeError(numbers.gradients[name]!, gradient, 1e-9);
-      assert.ok(error < tolerance, `${name}: relative error ${error}`);
-    }
-    assert.equal(numbers.logits.length, 3, 'a prefill and two steps');
-    expected.logits.forEach((logits, i) =>
-      assert.ok(relativeError(numbers.logits[i]!, logits) < tolerance, `logits of step ${i}`),
-    );
-    assert.deepEqual(numbers.tokens, expected.tokens);
-    assert.ok(relativeError(numbers.logprobs, expected.logprobs) < tolerance);
-
-    const sessions = placements(log);
-    assert.equal(sessions.length, 2, 'a gradient and a decode session were placed');
-    for (const [i, name] of ['gradient', 'decode'].entries()) {
-      const gpu = sessions[i]!.find(({ provider }) => provider === 'WebGpuExecutionProvider');
-      assert.ok(gpu && gpu.count > 20, `${name}: nothing was placed on the GPU`);
-      for (const { provider, nodes, count } of sessions[i]!) {
-        if (provider === 'WebGpuExecutionProvider') continue;
-        assert.equal(nodes.length, count, `${name}: the placement of ${provider} could not be read`);
-        assert.deepEqual(
-          nodes.filter((op) => !shapeArithmetic.has(op)),
-          [],
-          `${name}: nodes on ${provider}`,
-        );
+// A plain policy; one laid out compactly for its vocabulary, with an adapter.
+for (const policy of ['untied', 'families/qwen2-compact'])
+  test(
+    `${policy}: gradient and decoding on WebGPU equal the CPU, and no arithmetic leaves the GPU`,
+    { timeout: 250_000 },
+    async () => {
+      const [{ numbers, log, end }, expected] = await Promise.all([runChild(policy), policyNumbers('cpu', policy)]);
+      assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
+      assert.ok(Math.abs(numbers.loss - expected.loss) < tolerance * expected.loss);
+      assert.deepEqual(Object.keys(numbers.gradients), Object.keys(expected.gradients));
+      for (const [name, gradient] of Object.entries(expected.gradients)) {
+        const error = relativeError(numbers.gradients[name]!, gradient, 1e-9);
+        assert.ok(error < tolerance, `${name}: relative error ${error}`);
       }
-    }
-  },
-);
+      assert.equal(numbers.logits.length, 3, 'a prefill and two steps');
+      expected.logits.forEach((logits, i) =>
+        assert.ok(relativeError(numbers.logits[i]!, logits) < tolerance, `logits of step ${i}`),
+      );
+      assert.deepEqual(numbers.tokens, expected.tokens);
+      assert.ok(relativeError(numbers.logprobs, expected.logprobs) < tolerance);
+
+      const sessions = placements(log);
+      assert.equal(sessions.length, 2, 'a gradient and a decode session were placed');
+      for (const [i, name] of ['gradient', 'decode'].entries()) {
+        const gpu = sessions[i]!.find(({ provider }) => provider === 'WebGpuExecutionProvider');
+        assert.ok(gpu && gpu.count > 20, `${name}: nothing was placed on the GPU`);
+        for (const { provider, nodes, count } of sessions[i]!) {
+          if (provider === 'WebGpuExecutionProvider') continue;
+          assert.equal(nodes.length, count, `${name}: the placement of ${provider} could not be read`);
+          assert.deepEqual(
+            nodes.filter((op) => !shapeArithmetic.has(op)),
+            [],
+            `${name}: nodes on ${provider}`,
+          );
+        }
+      }
+    },
+  );
 
 test('the placement log is read as the runtime writes it', () => {
   const line = (text: string): string =>
