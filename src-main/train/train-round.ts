@@ -62,18 +62,21 @@ export function planTraining(
   policyVersion: number,
   options: TrainOptions,
 ): TrainPlan | null {
-  const filled = parts.filter((part) => part.groups.length > 0);
-  const total = filled.reduce((sum, part) => sum + part.groups.length, 0);
-  if (total === 0) return null;
+  const total = parts.reduce((sum, part) => sum + part.groups.length, 0);
+  // An objective may leave out every completion of its groups: SFT does where none is right.
+  const filled = parts
+    .map(({ source, objective, groups }) => ({
+      source,
+      objective: objective.name,
+      rows: trainRows(groups, objective, groups.length / Math.max(1, total)),
+    }))
+    .filter(({ rows }) => rows.length > 0);
+  if (filled.length === 0) return null;
   return {
     epochs: options.epochsPerRound,
     maxTokens: options.microBatchTokens,
     maxGradientNorm: options.maxGradientNorm,
-    parts: filled.map(({ source, objective, groups }) => ({
-      source,
-      objective: objective.name,
-      rows: trainRows(groups, objective, groups.length / total),
-    })),
+    parts: filled,
     optimizers: Array.from({ length: options.epochsPerRound }, (_, epoch) => ({
       learningRate: warmupConstant(policyVersion + epoch, options.learningRate, options.warmupSteps),
       beta1: options.adamBeta1,

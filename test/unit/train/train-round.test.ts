@@ -87,6 +87,15 @@ describe('the plan of a round', () => {
   test('nothing to train on is no plan', () => {
     assert.equal(planTraining([], 0, config), null);
     assert.equal(planTraining([{ source: 'own', objective: grpo, groups: [] }], 0, config), null);
+    const sft = createObjective('sft', config);
+    const parts = [{ source: 'own' as const, objective: sft, groups: [group([0, 0.5])] }];
+    assert.equal(planTraining(parts, 0, config), null, 'no right answer to imitate');
+    const imitated = planTraining([{ ...parts[0]!, groups: [group([0, 1, 1])] }], 0, config)!;
+    assert.deepEqual(
+      imitated.parts[0]!.rows.map(({ tokens }) => tokens.length),
+      [2 + 2, 2 + 3],
+      'only the right ones are rows',
+    );
   });
 
   test('own and peers count by their groups; a part without groups is left out', () => {
