@@ -2,6 +2,7 @@
 import Activity from '@lucide/svelte/icons/activity';
 import House from '@lucide/svelte/icons/house';
 import MessagesSquare from '@lucide/svelte/icons/messages-square';
+import Network from '@lucide/svelte/icons/network';
 import Puzzle from '@lucide/svelte/icons/puzzle';
 import ScrollText from '@lucide/svelte/icons/scroll-text';
 import Trophy from '@lucide/svelte/icons/trophy';
@@ -19,6 +20,7 @@ export const pages: readonly Page[] = [
   { view: 'home', label: 'Home', icon: House },
   { view: 'training', label: 'Training', icon: Activity },
   { view: 'leaderboard', label: 'Leaderboard', short: 'Board', icon: Trophy },
+  { view: 'swarm', label: 'Swarm', icon: Network },
   { view: 'rollouts', label: 'Rollouts', icon: MessagesSquare },
   { view: 'tasks', label: 'Tasks', icon: Puzzle },
   { view: 'log', label: 'Log', icon: ScrollText },

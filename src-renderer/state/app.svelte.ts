@@ -1,6 +1,7 @@
 /** Wires the controllers to one client and hands them to the components by context. The only place that knows all of them. */
 import { createContext } from 'svelte';
 import type { LinkedClient } from '../api/connection.ts';
+import { BoardController } from './board.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { ConnectionState } from './connection.svelte.ts';
 import { ExamsController } from './exams.svelte.ts';
@@ -10,6 +11,7 @@ import { LogController } from './log.svelte.ts';
 import { NodeController } from './node.svelte.ts';
 import { PeersController } from './peers.svelte.ts';
 import { PracticeController } from './practice.svelte.ts';
+import { ReceiptsController } from './receipts.svelte.ts';
 import { RolloutsController } from './rollouts.svelte.ts';
 import { RoundsController } from './rounds.svelte.ts';
 import { Route } from './route.svelte.ts';
@@ -24,6 +26,10 @@ export class App {
   readonly node: NodeController;
   readonly rounds: RoundsController;
   readonly rollouts: RolloutsController;
+  /** What peers wrote, beside the list that the reader filters. */
+  readonly fromPeers: RolloutsController;
+  readonly board: BoardController;
+  readonly receipts: ReceiptsController;
   readonly leaderboard: LeaderboardController;
   readonly log: LogController;
   readonly peers: PeersController;
@@ -39,6 +45,9 @@ export class App {
     this.node = new NodeController(client);
     this.rounds = new RoundsController(client);
     this.rollouts = new RolloutsController(client);
+    this.fromPeers = new RolloutsController(client, 'peers');
+    this.board = new BoardController(client);
+    this.receipts = new ReceiptsController(client);
     this.leaderboard = new LeaderboardController(client);
     this.log = new LogController(client);
     this.peers = new PeersController(client);

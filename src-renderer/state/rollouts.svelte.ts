@@ -23,8 +23,9 @@ export class RolloutsController {
   reachedOldest = $state(false);
   readonly #client: LinkedClient;
 
-  constructor(client: LinkedClient) {
+  constructor(client: LinkedClient, origin: OriginFilter = 'all') {
     this.#client = client;
+    this.origin = origin;
   }
 
   watch(): () => void {

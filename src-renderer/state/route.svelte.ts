@@ -1,5 +1,5 @@
 /** Which view is shown, kept in the address after `#/`. */
-export const viewNames = ['home', 'leaderboard', 'training', 'rollouts', 'tasks', 'log'] as const;
+export const viewNames = ['home', 'leaderboard', 'training', 'swarm', 'rollouts', 'tasks', 'log'] as const;
 export type ViewName = (typeof viewNames)[number];
 
 export function parseRoute(hash: string): ViewName {

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 import { eventually, openPage } from './open-page.ts';
 import type { ScenarioName } from './scenarios.ts';
 
-const views = ['home', 'leaderboard', 'rollouts', 'log'] as const;
+const views = ['home', 'leaderboard', 'swarm', 'rollouts', 'log'] as const;
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 async function violations(page: Page): Promise<string[]> {

@@ -146,9 +146,9 @@ export class FakeNode {
         .slice(0, limit),
     leaderboard: () => this.scenario.leaderboard,
     peers: () => this.scenario.peers,
-    board: () => [],
-    receipts: () => [],
-    ownScore: () => null,
+    board: ({ window }) => this.scenario.credit.board(window),
+    receipts: ({ peer, limit }) => this.scenario.credit.receipts(peer).slice(0, limit),
+    ownScore: ({ window }) => this.scenario.credit.ownScore(window),
     log: ({ limit, level }) => {
       const order = ['debug', 'info', 'warn', 'error'];
       return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);

@@ -33,7 +33,7 @@ test('try now skips the wait', async (t) => {
 });
 
 test('text from peers is text: nothing runs, nothing is loaded, nothing becomes markup', async (t) => {
-  for (const view of ['home', 'leaderboard', 'rollouts', 'log']) {
+  for (const view of ['home', 'leaderboard', 'swarm', 'rollouts', 'log']) {
     await t.test(view, async (t) => {
       const { page, errors } = await openPage(t, 'hostile', { view, width: 390 });
       const requests: string[] = [];

@@ -13,8 +13,10 @@ import type {
   TaskPractice,
 } from '../../src-main/engine/api.ts';
 import { metricDefinitions } from '../../src-main/stats/metrics.ts';
+import { keyOf, makeCredit, makeCrowd, noCredit, type Credit } from './credit-rows.ts';
 
-export type ScenarioName = 'empty' | 'training' | 'paused' | 'restarting' | 'error' | 'offline' | 'hostile' | 'long';
+export type ScenarioName =
+  'empty' | 'training' | 'paused' | 'restarting' | 'error' | 'offline' | 'hostile' | 'long' | 'crowd' | 'alone' | 'off';
 
 export interface Scenario {
   status: NodeStatus;
@@ -24,6 +26,7 @@ export interface Scenario {
   rollouts: RolloutRow[];
   leaderboard: LeaderboardRow[];
   peers: PeerRow[];
+  credit: Credit;
   practice: TaskPractice;
   exams: ExamRow[];
   log: LogRow[];
@@ -332,6 +335,7 @@ function training(rounds: number): Scenario {
     rollouts: Array.from({ length: 130 }, (_, i) => makeRollout(130 - i, startedAt - i * 900)),
     leaderboard: makeBoard(),
     peers: makePeers(),
+    credit: makeCredit(ownKey, 'Ada’s workshop', peerKeys.slice(0, 6), startedAt),
     practice: makePractice(rounds > 0),
     exams: makeExams(rounds),
     log: makeLog(),
@@ -383,6 +387,7 @@ function empty(): Scenario {
     rollouts: [],
     leaderboard: [],
     peers: [],
+    credit: noCredit,
     log: [],
   };
 }
@@ -409,8 +414,80 @@ function hostile(): Scenario {
       row.own ? row : { ...row, displayName: hostileText, policyName: hostileText },
     ),
     peers: scenario.peers.map((row) => ({ ...row, policyName: hostileText })),
+    credit: {
+      ...scenario.credit,
+      board: (window) =>
+        scenario.credit
+          .board(window)
+          .map((row) => (row.own ? row : { ...row, displayName: hostileText, team: hostileText })),
+      ownScore: (window) => ({ ...scenario.credit.ownScore(window)!, refused: { [hostileText.slice(0, 300)]: 2 } }),
+    },
     log: [...scenario.log, { at: startedAt, level: 'warn', source: 'swarm', message: hostileText }],
   };
+}
+
+/** Five hundred peers met, five hundred owners on the board. */
+function crowd(): Scenario {
+  const scenario = training(213);
+  const keys = Array.from({ length: 500 }, (_, i) => keyOf(i));
+  const peerRow = scenario.leaderboard.find((row) => !row.own)!;
+  return {
+    ...scenario,
+    status: { ...scenario.status, swarm: { ...scenario.status.swarm, text: 'Trading with 12 peers', peers: 12 } },
+    peers: makeCrowd(500, startedAt),
+    credit: makeCredit(ownKey, 'Ada’s workshop', keys, startedAt),
+    leaderboard: [
+      scenario.leaderboard.find((row) => row.own)!,
+      ...keys.map((peer, i) => ({ ...peerRow, peer, displayName: null, groupsAdopted: Math.floor(900 / (i + 2)) })),
+    ],
+    rollouts: scenario.rollouts.map((row) => {
+      const group = Math.ceil(row.id / 8);
+      const { task, question, answer, policyName, own } = makeRollout(group);
+      const reward = (row.id * 7 + group) % 5 < 2 ? 1 : 0;
+      return {
+        ...row,
+        task,
+        question,
+        answer,
+        policyName,
+        own,
+        origin: own ? ownKey : keys[group % 12]!,
+        round: group,
+        reward,
+      };
+    }),
+  };
+}
+
+/** In a swarm in which nobody else is: the board has the own row alone, without a score. */
+function alone(): Scenario {
+  const scenario = empty();
+  const credit = makeCredit(ownKey, 'Ada’s workshop', [], startedAt);
+  return {
+    ...scenario,
+    credit: {
+      ...credit,
+      board: () => credit.board('all').map((row) => ({ ...row, score: 0, checked: 0, auditors: 0 })),
+      receipts: () => [],
+      ownScore: () => ({
+        score: 0,
+        checked: 0,
+        vouched: 0,
+        produced: 36,
+        shared: 12,
+        pulled: 0,
+        pulledByPeers: 0,
+        auditors: 0,
+        refused: {},
+      }),
+    },
+  };
+}
+
+function off(): Scenario {
+  const scenario = empty();
+  const swarm = { ...scenario.status.swarm, presence: 'off' as const, text: 'Training alone: the swarm is off' };
+  return { ...scenario, status: { ...scenario.status, swarm } };
 }
 
 const withState = (scenario: Scenario, changes: Partial<NodeStatus>): Scenario => ({
@@ -467,4 +544,7 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
   },
   hostile,
   long: () => training(5_000),
+  crowd,
+  alone,
+  off,
 };

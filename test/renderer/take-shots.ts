@@ -6,6 +6,8 @@ import { FakeNode } from './fake-node.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 interface Shot {
+  /** Names of buttons to press first. */
+  press?: RegExp[];
   name: string;
   scenario: ScenarioName;
   view?: string;
@@ -32,6 +34,17 @@ const shots: Shot[] = [
     height: 800,
     scheme: 'dark',
   },
+  { name: 'leaderboard-dark-open', scenario: 'training', view: 'leaderboard', scheme: 'dark', press: [/^Linden Hill/] },
+  { name: 'leaderboard-narrow-open', scenario: 'training', view: 'leaderboard', width: 320, press: [/^Bramble/] },
+  { name: 'leaderboard-crowd', scenario: 'crowd', view: 'leaderboard', press: [/^Show this node/] },
+  { name: 'leaderboard-empty', scenario: 'empty', view: 'leaderboard' },
+  { name: 'leaderboard-alone-dark', scenario: 'alone', view: 'leaderboard', scheme: 'dark' },
+  { name: 'swarm-light', scenario: 'training', view: 'swarm' },
+  { name: 'swarm-crowd-dark', scenario: 'crowd', view: 'swarm', scheme: 'dark' },
+  { name: 'swarm-narrow', scenario: 'training', view: 'swarm', width: 320, height: 720 },
+  { name: 'swarm-off', scenario: 'off', view: 'swarm' },
+  { name: 'swarm-offline-dark', scenario: 'offline', view: 'swarm', scheme: 'dark' },
+  { name: 'swarm-hostile', scenario: 'hostile', view: 'swarm' },
   { name: 'rollouts-light', scenario: 'training', view: 'rollouts' },
   { name: 'rollouts-hostile-dark', scenario: 'hostile', view: 'rollouts', scheme: 'dark' },
   { name: 'training-light', scenario: 'training', view: 'training' },
@@ -59,6 +72,8 @@ try {
     await page.waitForTimeout(700);
     node.push('progress', { round: 214, stage: 'generate', done: 1_720, total: 4_096 });
     await page.waitForTimeout(150);
+    for (const name of shot.press ?? []) await page.getByRole('button', { name }).first().click();
+    if (shot.press) await page.waitForTimeout(400);
     await page.screenshot({
       path: join(folder, `${shot.name}.png`),
       fullPage: shot.view !== 'log' && shot.view !== 'rollouts',

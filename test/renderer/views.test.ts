@@ -6,7 +6,7 @@ import { makeRollout, ownKey } from './scenarios.ts';
 
 test('the leaderboard marks the own row, explains its columns and sorts', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
-  const rows = page.getByRole('table').locator('tbody tr');
+  const rows = page.getByRole('region', { name: 'Leaderboard table' }).locator('tbody tr');
   await rows.first().waitFor();
   assert.equal(await page.locator('tr[data-own=true]').count(), 1);
   assert.match((await page.locator('tr[data-own=true]').textContent()) ?? '', /This node/);
@@ -21,13 +21,15 @@ test('the leaderboard marks the own row, explains its columns and sorts', async 
   const own = node.scenario.leaderboard.find((row) => row.own)!;
   node.push('leaderboard', [{ ...own, completionsRight: 77_123 }]);
   await page.getByText('77,123', { exact: true }).waitFor();
-  await page.getByText('No peers on the board yet').waitFor();
 });
 
 test('copying a key copies the whole key', async (t) => {
   const { page } = await openPage(t, 'training', { view: 'leaderboard' });
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-  await page.getByRole('button', { name: /Copy the whole key of this node/ }).click();
+  await page
+    .getByRole('region', { name: 'Board', exact: true })
+    .getByRole('button', { name: /Copy the whole key of this node/ })
+    .click();
   await eventually(async () => assert.equal(await page.evaluate('navigator.clipboard.readText()'), ownKey));
 });
 
@@ -129,6 +131,7 @@ test('log: level asks the node, search narrows, new lines follow, lines stay bou
 test('empty views say why they are empty', async (t) => {
   const { page } = await openPage(t, 'empty', { view: 'leaderboard' });
   await page.getByText('Nothing verified yet').waitFor();
+  await page.getByText('No credit yet').waitFor();
   await page.goto(page.url().replace('leaderboard', 'rollouts'));
   await page.getByText('Nothing tried yet').waitFor();
   await page.goto(page.url().replace('rollouts', 'log'));

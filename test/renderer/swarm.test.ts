@@ -1,0 +1,225 @@
+/** Credit with its receipts, and the swarm page, in a real browser: by keyboard, with five hundred peers, and with nobody. */
+import { AxeBuilder } from '@axe-core/playwright';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { eventually, openPage } from './open-page.ts';
+import { makeRollout, ownKey } from './scenarios.ts';
+
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+async function assertAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+  assert.deepEqual(found, []);
+}
+
+test('the board: rows by owner, the own one marked, what is implausible in words, the window asked for', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
+  const board = page.getByRole('region', { name: 'Board', exact: true });
+  const rows = board.locator('tbody tr');
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 7);
+  const first = (await rows.first().textContent()) ?? '';
+  for (const part of [/Bramble/, /Team Meadow/, /2 devices/, /713/, /310/, /403/, /others 57 %/])
+    assert.match(first, part);
+  assert.match((await rows.filter({ hasText: 'This node' }).textContent()) ?? '', /Ada’s workshop/);
+  assert.match((await rows.filter({ hasText: 'implausible' }).textContent()) ?? '', /Heather-3090.*99 %/s);
+  await page.getByText('7 owners, useful records in the last 7 days. This node is number 7.').waitFor();
+  await page.getByRole('radio', { name: 'Day' }).click();
+  await page.getByText('7 owners, useful records in the last 24 hours.', { exact: false }).waitFor();
+  for (const name of ['board', 'ownScore'])
+    assert.deepEqual(node.calls.findLast((call) => call.name === name)?.args, { window: 'day' });
+});
+
+test('a row opens to its receipts by keyboard, of every device of its owner, and closes again', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'leaderboard', scheme: 'dark' });
+  const button = page.getByRole('button', { name: /^Bramble/ });
+  await button.focus();
+  assert.equal(await button.getAttribute('aria-expanded'), 'false');
+  await page.keyboard.press('Enter');
+  const receipts = page.getByRole('region', { name: 'Receipts of Bramble' });
+  await receipts.getByText('The newest 46 records, 16 checked here.', { exact: false }).waitFor();
+  assert.equal(await button.getAttribute('aria-expanded'), 'true');
+  assert.equal(await button.getAttribute('aria-controls'), await receipts.getAttribute('id'));
+  const bramble = node.scenario.credit.board('week')[0]!;
+  assert.deepEqual(
+    node.calls.filter((call) => call.name === 'receipts').map((call) => call.args),
+    bramble.devices.map((peer) => ({ peer, limit: 100 })),
+  );
+  const lines = receipts.getByRole('list', { name: 'Records, newest first' }).locator('> li');
+  assert.equal(await lines.count(), 8);
+  const texts = await lines.allTextContents();
+  assert.match(texts[0]!, /1 of 8 right\s*checked here.*round 213/s);
+  assert.match(texts[2]!, /waits for a second auditor/);
+  assert.match(texts[4]!, /vouched for.*2 auditors.*weight 0\.97.*weight 0\.66/s);
+  await assertAccessible(page);
+  await receipts.getByRole('button', { name: 'Show all 46 records' }).click();
+  assert.equal(await lines.count(), 46);
+  await page.getByRole('button', { name: /^Linden Hill/ }).click();
+  await page.getByRole('region', { name: 'Receipts of Linden Hill' }).waitFor();
+  assert.equal(await receipts.count(), 0, 'one row is open at a time');
+  await page.getByRole('button', { name: /^Linden Hill/ }).focus();
+  await page.keyboard.press('Space');
+  await eventually(async () => assert.equal(await page.getByRole('region', { name: /^Receipts of/ }).count(), 0));
+  node.faults.set('receipts', { code: 'busy', message: 'The node is busy.', fix: 'Try again in a second.' });
+  await page.getByRole('button', { name: /^Clover/ }).click();
+  await page.getByRole('region', { name: 'Receipts of Clover' }).getByText('Try again in a second.').waitFor();
+});
+
+test('five hundred owners: a page of rows at a time, found by name, the own row one press away', async (t) => {
+  const { page, node } = await openPage(t, 'crowd', { view: 'leaderboard' });
+  const board = page.getByRole('region', { name: 'Board', exact: true });
+  const rows = board.locator('tbody tr');
+  await page.getByText('1–25 of 501 owners').waitFor();
+  assert.equal(await rows.count(), 25);
+  await page.getByRole('button', { name: 'Next owners' }).click();
+  await page.getByText('26–50 of 501 owners').waitFor();
+  assert.equal(await rows.count(), 25);
+  assert.match((await rows.first().textContent()) ?? '', /^\s*26/);
+  await page.getByRole('button', { name: 'Show this node' }).click();
+  const focused = () => page.evaluate<string>('document.activeElement?.textContent ?? ""');
+  await eventually(async () => assert.match(await focused(), /Ada’s workshop/));
+  await page.getByRole('searchbox', { name: 'Find a name, team or key' }).fill('bee 41');
+  await eventually(async () => assert.equal(await rows.count(), 11));
+  const expected = node.scenario.credit.board('week').findIndex((row) => row.displayName === 'Bee 41') + 1;
+  const found = (await rows.filter({ hasText: /Bee 41\s*,/ }).textContent()) ?? '';
+  assert.match(found, new RegExp(`^\\s*${expected}\\s`), 'the rank is that of the whole board');
+  await page.getByRole('searchbox').fill('no such name');
+  await page.getByText('Nothing found').waitFor();
+});
+
+test('why the own score is what it is: produced, shared, pulled, confirmed, refused', async (t) => {
+  await t.test('with peers', async (t) => {
+    const { page } = await openPage(t, 'training', { view: 'leaderboard' });
+    const card = page.getByRole('region', { name: 'Why is my score what it is' });
+    await card.getByText('206 records in the last 7 days confirmed by 9 auditors', { exact: false }).waitFor();
+    const steps = await card.getByRole('list', { name: 'From produced to score' }).locator('li').allTextContents();
+    assert.deepEqual(
+      steps.map((step) => /^\s*(\D+?)\s*([\d,.]+)/.exec(step)?.slice(1)),
+      [
+        ['Produced', '2,556'],
+        ['Shared', '1,278'],
+        ['Pulled', '1,104'],
+        ['Confirmed', '206'],
+        ['Vouched', '0'],
+        ['Score', '206'],
+      ],
+    );
+    await card.getByText('too old when they arrived', { exact: false }).waitFor();
+    await card.getByText('the same answers as in another record', { exact: false }).waitFor();
+  });
+  await t.test('alone', async (t) => {
+    const { page } = await openPage(t, 'alone', { view: 'leaderboard' });
+    await page.getByText('No peer has pulled a record from here since this start.', { exact: false }).waitFor();
+    await page.getByText('No peers on the board yet').waitFor();
+    await assertAccessible(page);
+  });
+  await t.test('without a swarm', async (t) => {
+    const { page } = await openPage(t, 'off', { view: 'leaderboard' });
+    await page.getByText('No swarm, no credit').waitFor();
+    assert.equal(await page.getByText('Why is my score').count(), 0);
+  });
+});
+
+test('the swarm page: presence, traffic, peers with reasons in words, sorted by any column', async (t) => {
+  const { page } = await openPage(t, 'training', { view: 'swarm' });
+  await page.getByRole('heading', { name: 'Trading with 4 peers' }).waitFor();
+  await page.getByText('10.4 KB/s on average').waitFor();
+  const table = page.getByRole('region', { name: 'Peers table' });
+  const rows = table.locator('tbody tr');
+  await eventually(async () => assert.equal(await rows.count(), 7));
+  await rows.first().getByText('Bramble').waitFor();
+  assert.match(
+    (await rows.nth(3).textContent()) ?? '',
+    /Heather-3090.*connected.*81 ms.*360 KB.*270 KB.*17.*forged signature/s,
+  );
+  await table.getByRole('button', { name: 'Latency' }).click();
+  assert.equal(
+    await table
+      .locator('th[aria-sort=ascending]')
+      .textContent()
+      .then((text) => text?.trim()),
+    'Latency',
+  );
+  assert.match((await rows.first().textContent()) ?? '', /12 ms/);
+  assert.match((await rows.nth(2).textContent()) ?? '', /81 ms/);
+  await table.getByRole('button', { name: 'Turned away' }).click();
+  assert.match((await rows.first().textContent()) ?? '', /forged signature/);
+  await page.getByRole('radio', { name: 'Connected' }).click();
+  await eventually(async () => assert.equal(await rows.count(), 4));
+});
+
+test('who this node learned from, by author and by link, and what it adopted just now', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'swarm' });
+  await page.getByText('870 groups trained on, 70 % from the largest three.').waitFor();
+  const sources = page.getByRole('list', { name: 'Sources, largest first' }).getByRole('listitem');
+  await eventually(async () =>
+    assert.match((await sources.first().textContent()) ?? '', /Bramble.*240\s*groups,\s*28 %/s),
+  );
+  await page.getByRole('radio', { name: 'By link' }).click();
+  await page.getByText('1,050 groups received and checked', { exact: false }).waitFor();
+
+  const adopted = page.getByRole('list', { name: 'Adopted groups, newest first' }).locator('> li');
+  await eventually(async () => assert.equal(await adopted.count(), 6));
+  const { task, origin } = makeRollout(3_000);
+  const tries = Array.from({ length: 8 }, (_, i) => ({
+    ...makeRollout(3_000),
+    id: 3_000 + i,
+    task,
+    origin,
+    own: false,
+    reward: i < 3 ? 1 : 0,
+  }));
+  node.push('rollouts', [{ ...makeRollout(2_999), own: true, origin: ownKey, question: 'Mine?' }, ...tries]);
+  await adopted.first().getByText('3 of 8 right').waitFor();
+  assert.equal(await adopted.count(), 6);
+  assert.equal(await page.getByText('Mine?').count(), 0);
+  await page.getByRole('link', { name: 'All in Rollouts' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Rollouts' }).waitFor();
+  assert.equal(await page.getByRole('radio', { name: 'Peers' }).getAttribute('aria-checked'), 'true');
+});
+
+test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => {
+  const { page } = await openPage(t, 'crowd', { view: 'swarm', width: 320, height: 640 });
+  await page.getByText('1–10 of 500 peers').waitFor();
+  await page.getByText('12 connected of 500 met', { exact: false }).waitFor();
+  assert.equal(await page.getByRole('list', { name: 'Peers' }).locator('> li').count(), 10);
+  await assertAccessible(page);
+  assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320);
+  assert.equal(await page.getByRole('list', { name: 'Sources, largest first' }).locator('li').count(), 11);
+  await page.getByText('All others').waitFor();
+  await page.setViewportSize({ width: 1280, height: 900 });
+  const rows = page.getByRole('region', { name: 'Peers table' }).locator('tbody tr');
+  await eventually(async () => assert.equal(await rows.count(), 25));
+  await page
+    .getByText('duplicate', { exact: false })
+    .or(page.getByText('already had it 210', { exact: false }))
+    .first()
+    .waitFor();
+  await page.getByRole('searchbox', { name: 'Find a name, policy or key' }).fill('Linden');
+  await eventually(async () => assert.equal(await rows.count(), 1));
+  await page.getByRole('searchbox').fill('nobody at all');
+  await page.getByText('Nothing found').waitFor();
+});
+
+test('nobody there: the swarm page says why, once', async (t) => {
+  await t.test('off', async (t) => {
+    const { page } = await openPage(t, 'off', { view: 'swarm' });
+    await page.getByText('The swarm is off', { exact: true }).waitFor();
+    assert.equal(await page.getByText('Who this node learned from').count(), 0);
+  });
+  await t.test('offline, with peers of before', async (t) => {
+    const { page } = await openPage(t, 'offline', { view: 'swarm', scheme: 'dark' });
+    await page.getByRole('heading', { name: 'Training alone: no network' }).waitFor();
+    await page.getByText('0 connected of 7 met', { exact: false }).waitFor();
+    await page.getByRole('radio', { name: 'Connected' }).click();
+    await page.getByText('Nobody connected').waitFor();
+    await assertAccessible(page);
+  });
+  await t.test('a fault is shown with its fix', async (t) => {
+    const { page, node } = await openPage(t, 'training', { view: 'home' });
+    node.faults.set('peers', { code: 'busy', message: 'The node is busy.', fix: 'Try again in a second.' });
+    await page.getByRole('link', { name: 'All about the swarm' }).click();
+    await page.getByRole('region', { name: 'Peers' }).getByText('Try again in a second.').waitFor();
+  });
+});
