@@ -11,6 +11,7 @@ import { faultOf, NodeFault } from '../engine/serve/faults.ts';
 import { addConfigOptions } from './config-options.ts';
 import { addCudaCommand } from './cuda-command.ts';
 import { renderDoctor, type DoctorReport } from './doctor-command.ts';
+import { addExportCommand } from './export-command.ts';
 import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { addIdentityCommands } from './identity-command.ts';
 import { addModelsCommands } from './models-command.ts';
@@ -69,6 +70,7 @@ function buildProgram(surroundings: CliSurroundings, setExitCode: (code: number)
   addSwarmCommands(program, surroundings);
   addModelsCommands(program, surroundings);
   addCudaCommand(program, surroundings);
+  addExportCommand(program, surroundings);
   return program;
 }
 

@@ -43,23 +43,17 @@ export function completionText(
   return tokenizer.decode(ended ? tokens.slice(0, -1) : tokens);
 }
 
-/**
- * Tasks whose prompt leaves no room for an answer in the policy's context are left out.
- * @throws ComputeError from the compute process, `policyInvalid` where no task fits
- */
+/** @throws ComputeError from the compute process */
 export async function generateRollouts(
   compute: ComputeHost,
-  policy: PolicyText & { contextTokens?: number },
+  policy: PolicyText,
   instances: readonly TaskInstance[],
   options: GenerateOptions,
   onProgress: (tokens: number) => void,
 ): Promise<{ instance: TaskInstance; promptTokens: number[]; generated: GeneratedCompletion[] }[]> {
-  const all = instances.map((instance) => ({ instance, promptTokens: promptTokens(policy, instance) }));
-  const fitting = all.filter((task) => task.promptTokens.length < (policy.contextTokens ?? Infinity));
-  const asked = fitting.length > 0 ? fitting : all;
-  const prompts = asked.map((task) => task.promptTokens);
+  const prompts = instances.map((instance) => promptTokens(policy, instance));
   const generated = await compute.call('generate', { prompts, options }, onProgress);
-  return asked.map((task, i) => ({ ...task, generated: generated[i]! }));
+  return instances.map((instance, i) => ({ instance, promptTokens: prompts[i]!, generated: generated[i]! }));
 }
 
 /** Decodes and scores; a completion's reward depends on its text and on `scoring` alone. */

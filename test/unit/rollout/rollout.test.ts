@@ -137,20 +137,3 @@ test('a chat model is asked in its own template, what a task says cannot end the
   assert.match(text, /^\[user\]What is 3\?\n.*<\/answer>\.\[\/\]$/s);
   assert.deepEqual(promptTokens({ ...policy, chat }, instance), promptTokens(policy, instance));
 });
-
-test('a task too long for the context is left out; when all are, the error says what to do', async () => {
-  const tasks = roundTasks('starter', 'ab', 3, 4);
-  const lengths = tasks.map((instance) => promptTokens(policy, instance).length);
-  const longest = Math.max(...lengths);
-  const bounded = { ...policy, contextTokens: longest };
-  const made = await generateRollouts(compute, bounded, tasks, { ...options, maxNewTokens: 2 }, () => undefined);
-  assert.deepEqual(
-    made.map(({ instance }) => instance),
-    tasks.filter((_, i) => lengths[i]! < longest),
-  );
-  const endless = { ...tasks[0]!, terse: '1 + '.repeat(400) };
-  await assert.rejects(
-    generateRollouts(compute, { ...policy, contextTokens: 160 }, [endless], options, () => undefined),
-    { code: 'policyInvalid', message: /leaves no room in the policy's context/ },
-  );
-});
