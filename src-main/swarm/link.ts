@@ -66,6 +66,8 @@ interface OutstandingPull {
 
 /** Record ids remembered per connection and direction. */
 const REMEMBERED_IDS = 4096;
+/** A timer that fires so much later than it was set for means that this process stood still: nobody else is to blame. */
+const OWN_STALL_MS = 1_000;
 /** Left free of the peer's byte limit when asking for records: heads may arrive beside the answer. */
 const RESERVED_BYTES = 32 * 1024;
 
@@ -346,7 +348,13 @@ export class Link {
   }
 
   #pullTimedOut(): void {
+    const { elapsed, limits } = this.#options;
+    const lateMs = this.#pull === null ? 0 : elapsed() - this.#pull.sentAtMs - limits.pullTimeoutMs;
     if (this.#pull !== null) this.#abandoned.add(this.#pull.requestId);
+    if (lateMs > OWN_STALL_MS) {
+      this.#settlePull({ kind: 'closed' });
+      return;
+    }
     this.#settlePull({ kind: 'silent' });
     this.#mutePulls++;
     if (this.#mutePulls >= this.#options.limits.maxMutePulls) this.#offend('mute', 'no answer to pulls');

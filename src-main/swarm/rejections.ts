@@ -51,8 +51,9 @@ export const REJECTIONS: Readonly<Record<RejectionReason, { points: number; mean
   tooManyChannels: { points: 100, meaning: 'channel control traffic beyond the bound' },
   tooManyMessages: { points: 50, meaning: 'messages faster than the bound' },
   tooManyBytes: { points: 50, meaning: 'bytes faster than the bound' },
-  mute: { points: 5, meaning: 'no answer in time' },
-  slowReader: { points: 5, meaning: 'does not take what it is sent' },
+  // An honest node on a busy machine is late too: its connection is given up, a ban takes a hundred of these.
+  mute: { points: 1, meaning: 'no answer in time' },
+  slowReader: { points: 1, meaning: 'does not take what it is sent' },
   wrongSecret: { points: 0, meaning: 'does not know the swarm’s secret' },
   incompatibleVersion: { points: 0, meaning: 'speaks another version of the protocol' },
 };

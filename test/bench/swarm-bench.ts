@@ -117,7 +117,7 @@ function readOptions() {
     nodes,
     rounds: whole('rounds', 10, 10_000),
     roundSeconds: whole('round-seconds', Math.max(4, Math.ceil(nodes / 8)), 60),
-    perProcess: whole('per-process', 16, 128),
+    perProcess: whole('per-process', 64, 128),
     json: values.json,
   };
 }
