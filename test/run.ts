@@ -72,8 +72,8 @@ const folders = [
   { name: 'golden', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'property', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'swarm', concurrency: 1, timeoutMs: 180_000, needsPage: false },
-  { name: 'renderer', concurrency: 1, timeoutMs: 300_000, needsPage: true },
-  { name: 'learning', concurrency: 1, timeoutMs: 900_000, needsPage: false },
+  { name: 'renderer', concurrency: 2, timeoutMs: 300_000, needsPage: true },
+  { name: 'learning', concurrency: 2, timeoutMs: 900_000, needsPage: false },
   { name: 'e2e', concurrency: 1, timeoutMs: 600_000, needsPage: true },
 ] as const;
 

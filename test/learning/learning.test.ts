@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { meanReward, trainNodes } from './train-nodes.ts';
 
-const ROUNDS = 80;
+const ROUNDS = 70;
 const WINDOW = 20;
 const MARGIN = 0.08;
 
