@@ -31,6 +31,8 @@ export interface ProviderTrialOptions {
   /** For one provider's numbers; its timing gets at most 20 s more. */
   timeoutMs?: number;
   spawn?: SpawnTrial;
+  /** Ends the trial: the process at work is killed, no other is started, and what was not tried has no verdict. */
+  signal?: AbortSignal;
 }
 
 /** TF32 and other fast paths stay below; a wrong kernel does not. */
@@ -51,13 +53,13 @@ interface Attempt {
 
 /** One verdict for each provider, the CPU first. Never rejects: what goes wrong is a verdict. */
 export async function runProviderTrial(options: ProviderTrialOptions = {}): Promise<ProviderVerdict[]> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, spawn = forkTrial } = options;
-  const cpu = await attempt('cpu', spawn, timeoutMs);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, spawn = forkTrial, signal } = options;
+  const cpu = await attempt('cpu', spawn, timeoutMs, signal);
   const wanted = options.providers ?? cpu.numbers?.bundled ?? [];
   const attempts: Attempt[] = options.providers && !options.providers.includes('cpu') ? [] : [cpu];
   // One after the other: they would distort each other's times.
   for (const provider of new Set(wanted))
-    if (provider !== 'cpu') attempts.push(await attempt(provider, spawn, timeoutMs));
+    if (provider !== 'cpu' && !signal?.aborted) attempts.push(await attempt(provider, spawn, timeoutMs, signal));
   return attempts.map((each) => verdictOf(each, cpu.numbers?.numbers ?? null));
 }
 
@@ -76,18 +78,30 @@ export function chooseProvider(verdicts: readonly ProviderVerdict[], wanted: 'au
   return timed[0]?.provider ?? 'cpu';
 }
 
-function attempt(provider: ProviderName, spawn: SpawnTrial, timeoutMs: number): Promise<Attempt> {
+function attempt(
+  provider: ProviderName,
+  spawn: SpawnTrial,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Attempt> {
   return new Promise((resolve) => {
     const result: Attempt = { provider, numbers: null, times: null, trouble: null };
     let channel: ComputeChannel | null = null;
     const finish = (trouble: Attempt['trouble']): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
       channel?.kill();
       resolve({ ...result, trouble });
     };
+    const cancel = (): void => finish({ kind: 'error', message: 'the trial was cancelled' });
     const giveUpAfter = (ms: number): NodeJS.Timeout =>
       setTimeout(() => finish({ kind: 'timeout', message: `no answer within ${ms / 1000} s` }), ms);
     let timer = giveUpAfter(timeoutMs);
+    if (signal?.aborted) {
+      cancel();
+      return;
+    }
+    signal?.addEventListener('abort', cancel);
     try {
       channel = spawn(provider);
     } catch (error) {

@@ -3,6 +3,8 @@
  * `waggle:` links other programs may send. Everything else is refused. Knows no Electron.
  */
 
+import { viewNames, type ViewName } from '../engine/view-names.ts';
+
 export const appScheme = 'app';
 const appHost = 'waggle';
 export const appOrigin = `${appScheme}://${appHost}`;
@@ -28,9 +30,6 @@ export function externalLink(text: string): string | null {
   return url.username === '' && url.password === '' && url.port === '' ? url.href : null;
 }
 
-export const views = ['home', 'leaderboard', 'rollouts', 'log'] as const;
-export type ViewName = (typeof views)[number];
-
 /** The address of a view within our page. */
 export function viewUrl(view: ViewName): string {
   return `${appPage}#/${view}`;
@@ -43,7 +42,7 @@ export function viewUrl(view: ViewName): string {
 export function viewOfDeepLink(args: readonly string[]): ViewName | null {
   for (const argument of args) {
     const match = /^waggle:\/{0,2}([a-z]+)\/?$/.exec(argument);
-    const view = views.find((name) => name === match?.[1]);
+    const view = viewNames.find((name) => name === match?.[1]);
     if (view) return view;
   }
   return null;

@@ -185,6 +185,7 @@ class WaggleEngine implements Engine {
 
   private async shutDown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
+    this.providers.end();
     await this.control.end();
     this.view.close();
     try {

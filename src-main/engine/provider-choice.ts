@@ -34,6 +34,7 @@ const TRIAL_TIMEOUT_MS = 30_000;
 export class ProviderChoice {
   private readonly options: ProviderChoiceOptions;
   private known: readonly ProviderVerdict[] = [];
+  private readonly ending = new AbortController();
 
   constructor(options: ProviderChoiceOptions) {
     this.options = options;
@@ -57,10 +58,17 @@ export class ProviderChoice {
     return chosen;
   }
 
+  /** Ends a trial that is going on; nothing of it is kept. */
+  end(): void {
+    this.ending.abort();
+  }
+
   private async tryAll(key: string): Promise<readonly ProviderVerdict[]> {
     const { log, spawn, trial = runProviderTrial } = this.options;
     log.info('Trying each provider once: a training step and a decode step, compared with the CPU');
-    const tried = await trial({ timeoutMs: TRIAL_TIMEOUT_MS, ...(spawn === undefined ? {} : { spawn }) });
+    const { signal } = this.ending;
+    const tried = await trial({ timeoutMs: TRIAL_TIMEOUT_MS, signal, ...(spawn === undefined ? {} : { spawn }) });
+    if (signal.aborted) return [];
     const verdicts = withGpuName(tried, await this.options.gpuNames());
     if (verdicts.some(({ provider, verdict }) => provider === 'cpu' && verdict === 'correct'))
       await this.write(key, verdicts);

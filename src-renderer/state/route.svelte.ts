@@ -1,6 +1,5 @@
 /** Which view is shown, kept in the address after `#/`. */
-export const viewNames = ['home', 'leaderboard', 'training', 'swarm', 'rollouts', 'tasks', 'log'] as const;
-export type ViewName = (typeof viewNames)[number];
+import { viewNames, type ViewName } from '../../src-main/engine/view-names.ts';
 
 export function parseRoute(hash: string): ViewName {
   const name = hash.replace(/^#\/?/, '');

@@ -11,7 +11,7 @@ export interface Dashboard {
   page: Page;
   /** Uncaught errors, and refusals of the content security policy. */
   errors: string[];
-  show(view: 'Home' | 'Leaderboard' | 'Rollouts' | 'Log'): Promise<void>;
+  show(view: 'Home' | 'Leaderboard' | 'Swarm' | 'Rollouts' | 'Log'): Promise<void>;
 }
 
 /** `url`: with the token, as the node prints it. */

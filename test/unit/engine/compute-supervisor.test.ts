@@ -107,12 +107,15 @@ test('no process is started once starts are refused, even when the provider is f
 });
 
 test('a node that is ended while it tries the providers ends at once and leaves no process', async () => {
+  let killed = 0;
   const node = await openNode({ provider: 'auto', rounds: 1 }, undefined, {
     spawnTrial: () => ({
       post: () => undefined,
       onMessage: () => undefined,
       onExit: () => undefined,
-      kill: () => undefined,
+      kill: () => {
+        killed++;
+      },
       pid: null,
     }),
   });
@@ -121,4 +124,5 @@ test('a node that is ended while it tries the providers ends at once and leaves 
   await node.engine.close();
   assert.ok(performance.now() - askedAt < 2000);
   assert.deepEqual(node.computePids, []);
+  assert.equal(killed, 1, 'the process that tried the first provider is ended, and no other is started');
 });

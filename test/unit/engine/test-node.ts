@@ -82,6 +82,7 @@ export async function openNode(
   const next: TestNode['next'] = (name, wanted = () => true, timeoutMs = 60_000) =>
     new Promise((resolve, reject) => {
       const late = setTimeout(() => finish(() => reject(new Error(`No such ${name} event\n${said()}`))), timeoutMs);
+      late.unref(); // the node itself keeps the test alive; a wait that nobody needs any more must not
       const leave = engine.api.subscribe(name, (event) => {
         if (wanted(event)) finish(() => resolve(event));
       });
