@@ -8,8 +8,7 @@ import { app, dialog, ipcMain, nativeTheme, powerMonitor, protocol } from 'elect
 import type { BrowserWindow, MessagePortMain } from 'electron';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ApiFault, CallName } from '../engine/api.ts';
-import type { ViewName } from '../engine/view-names.ts';
+import type { ApiFault, CallName, ViewName } from '../engine/api.ts';
 import { connectApi } from './api-bridge.ts';
 import { createRendererHandler } from './app-protocol.ts';
 import { openIpcGate } from './ipc.ts';

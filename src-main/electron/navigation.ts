@@ -3,7 +3,7 @@
  * `waggle:` links other programs may send. Everything else is refused. Knows no Electron.
  */
 
-import { viewNames, type ViewName } from '../engine/view-names.ts';
+import type { ViewName } from '../engine/api.ts';
 
 export const appScheme = 'app';
 const appHost = 'waggle';
@@ -30,6 +30,17 @@ export function externalLink(text: string): string | null {
   return url.username === '' && url.password === '' && url.port === '' ? url.href : null;
 }
 
+const everyView: Record<ViewName, true> = {
+  home: true,
+  training: true,
+  leaderboard: true,
+  swarm: true,
+  rollouts: true,
+  tasks: true,
+  log: true,
+};
+export const views = Object.keys(everyView) as ViewName[];
+
 /** The address of a view within our page. */
 export function viewUrl(view: ViewName): string {
   return `${appPage}#/${view}`;
@@ -42,7 +53,7 @@ export function viewUrl(view: ViewName): string {
 export function viewOfDeepLink(args: readonly string[]): ViewName | null {
   for (const argument of args) {
     const match = /^waggle:\/{0,2}([a-z]+)\/?$/.exec(argument);
-    const view = viewNames.find((name) => name === match?.[1]);
+    const view = views.find((name) => name === match?.[1]);
     if (view) return view;
   }
   return null;

@@ -299,6 +299,9 @@ export interface ExamRow {
   byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
 }
 
+/** The page's views, as they stand in its address and in `waggle:` links. */
+export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
+
 /** Every call: argument and result. `void` arguments are sent as null. */
 export interface Calls {
   status: { args: null; result: NodeStatus };

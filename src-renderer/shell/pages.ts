@@ -6,7 +6,7 @@ import Network from '@lucide/svelte/icons/network';
 import Puzzle from '@lucide/svelte/icons/puzzle';
 import ScrollText from '@lucide/svelte/icons/scroll-text';
 import Trophy from '@lucide/svelte/icons/trophy';
-import type { ViewName } from '../../src-main/engine/view-names.ts';
+import type { ViewName } from '../../src-main/engine/api.ts';
 
 export interface Page {
   view: ViewName;

@@ -1,9 +1,21 @@
 /** Which view is shown, kept in the address after `#/`. */
-import { viewNames, type ViewName } from '../../src-main/engine/view-names.ts';
+import type { ViewName } from '../../src-main/engine/api.ts';
+
+const known: Record<ViewName, true> = {
+  home: true,
+  training: true,
+  leaderboard: true,
+  swarm: true,
+  rollouts: true,
+  tasks: true,
+  log: true,
+};
+
+const isView = (name: string): name is ViewName => Object.hasOwn(known, name);
 
 export function parseRoute(hash: string): ViewName {
   const name = hash.replace(/^#\/?/, '');
-  return viewNames.find((view) => view === name) ?? 'home';
+  return isView(name) ? name : 'home';
 }
 
 export class Route {

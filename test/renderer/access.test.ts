@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { eventually, openPage } from './open-page.ts';
-import { viewNames } from '../../src-main/engine/view-names.ts';
+import { views } from '../../src-main/electron/navigation.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -22,7 +22,7 @@ async function settled(page: Page): Promise<void> {
 }
 
 for (const scheme of ['light', 'dark'] as const) {
-  for (const view of viewNames) {
+  for (const view of views) {
     test(`axe finds nothing on ${view}, ${scheme}`, async (t) => {
       const { page } = await openPage(t, 'training', { view, scheme });
       await settled(page);
@@ -54,7 +54,7 @@ test('axe finds nothing with the table open, an explanation open, and the node l
   assert.deepEqual(await violations(page), []);
 });
 
-for (const view of viewNames) {
+for (const view of views) {
   test(`320 px wide, ${view}: no sideways scroll, nothing under the bar, targets big enough`, async (t) => {
     const { page } = await openPage(t, 'training', { view, width: 320, height: 640 });
     await settled(page);
