@@ -194,7 +194,7 @@ const shape = {
     z.enum(['starter', 'easy', 'sapo', 'everything']).default('starter'),
     'rollout',
     '',
-    'Set of task generators that the node practises.',
+    'Set of tasks that the node practises; the default gives way to that of a swarm joined by invite.',
   ),
   curriculum: field(
     z.boolean().default(false),

@@ -30,7 +30,7 @@ import { RoundLedger, type RedoEntry } from './round-ledger.ts';
 import { roundRecord } from './round-record.ts';
 import { RunControl } from './run-control.ts';
 import { createRunState, type RunStateHolder } from './run-state.ts';
-import { NodeSwarm } from './swarm-port.ts';
+import { NodeSwarm, practisedTaskSet } from './swarm-port.ts';
 import { TrainedTime } from './trained-time.ts';
 
 export interface EngineOptions {
@@ -79,6 +79,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       identity,
       store,
       policyDirectory,
+      taskSet: await practisedTaskSet(config, folder.paths.root),
       redo: redo.log,
       entries: redo.entries,
       close: () => closeAll(opened),
@@ -104,6 +105,8 @@ interface OwnedParts {
   identity: Identity;
   store: Store;
   policyDirectory: string;
+  /** Name of the set that is practised. */
+  taskSet: string;
   redo: RedoLog<RedoEntry>;
   entries: RedoEntry[];
   close(): Promise<void>;
@@ -157,7 +160,7 @@ class WaggleEngine implements Engine {
       log: this.log,
       onRecorded: (recorded) => this.view.recorded(recorded),
     });
-    this.practice = new Practice({ ...config, seed: this.seed });
+    this.practice = new Practice({ ...config, taskSet: parts.taskSet, seed: this.seed });
     this.supervisor = this.createSupervisor();
     this.view = this.createView();
     this.control = this.createControl();

@@ -25,7 +25,7 @@ interface PractisedGroup {
 }
 
 export class Practice {
-  private readonly options: { seed: string } & Pick<Config, 'taskSet' | 'promptsPerRound' | 'curriculum'>;
+  private readonly options: { seed: string; taskSet: string } & Pick<Config, 'promptsPerRound' | 'curriculum'>;
   readonly set: TaskSet;
   private curriculum: Curriculum;
 

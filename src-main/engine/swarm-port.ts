@@ -14,10 +14,11 @@ import type { OwnGroup } from '../rollout/rollout.ts';
 import type { PeerCredit } from '../store/rows.ts';
 import type { Identity } from '../swarm/identity.ts';
 import { misfitOf } from '../swarm/codec/description.ts';
+import type { Invite } from '../swarm/invite.ts';
 import type { GroupChoice } from '../swarm/pool.ts';
 import { readSwarmList, swarmListPath } from '../swarm/swarm-list.ts';
 import { createSwarm, type Swarm, type SwarmOptions } from '../swarm/swarm.ts';
-import { listTaskSets } from '../tasks/task-sets.ts';
+import { getTaskSet, listTaskSets } from '../tasks/task-sets.ts';
 import { verifyGroup } from '../tasks/verify-completions.ts';
 import type { Group, PeerId } from '../types.ts';
 import type { BoardRow, BoardWindow, OwnScore, PeerRow, ReceiptRow, SwarmSummary } from './api.ts';
@@ -41,6 +42,21 @@ const MAX_ARRIVALS = 20_000;
 const MEGABYTE = 1024 * 1024;
 const SAVE_CREDIT_MS = 5 * 60_000;
 const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
+const presetTaskSet = configFields.find(({ name }) => name === 'taskSet')?.default;
+
+/** The swarm chosen with `waggle swarm`; null where none is, or where a name or secret in the settings goes before it. */
+async function activeInvite(config: Config, dataDirectory: string): Promise<Invite | null> {
+  if (config.swarmSecret !== '' || config.swarmName !== presetSwarmName) return null;
+  const { swarms, active } = await readSwarmList(swarmListPath(dataDirectory));
+  return swarms.find(({ description }) => description.id === active) ?? null;
+}
+
+/** The set of the swarm that is taken part in, unless the settings name another than the preset or this version does not know it. */
+export async function practisedTaskSet(config: Config, dataDirectory: string): Promise<string> {
+  if (!config.swarmEnabled || config.taskSet !== presetTaskSet) return config.taskSet;
+  const wanted = (await activeInvite(config, dataDirectory))?.description.taskSet;
+  return wanted !== undefined && getTaskSet(wanted) ? wanted : config.taskSet;
+}
 
 export class NodeSwarm implements SwarmPort {
   private readonly options: NodeSwarmOptions;
@@ -212,12 +228,11 @@ export class NodeSwarm implements SwarmPort {
     }
   }
 
-  /** A name or secret in the settings goes before the swarm chosen with `waggle swarm`; null when that one does not fit. */
+  /** Null when the swarm chosen with `waggle swarm` does not fit this version. */
   private async chosenSwarm(): Promise<Pick<SwarmOptions, 'name' | 'secret' | 'description'> | null> {
     const { config, dataDirectory, log } = this.options;
-    const { swarms, active } = await readSwarmList(swarmListPath(dataDirectory));
-    const invite = swarms.find(({ description }) => description.id === active);
-    if (invite === undefined || config.swarmSecret !== '' || config.swarmName !== presetSwarmName)
+    const invite = await activeInvite(config, dataDirectory);
+    if (invite === null)
       return { name: config.swarmName, secret: config.swarmSecret === '' ? undefined : config.swarmSecret };
     const { description, secret } = invite;
     const taskSets = Object.fromEntries(listTaskSets().map(({ name, version }) => [name, version]));

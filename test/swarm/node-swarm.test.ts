@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
+import { NodeSwarm, practisedTaskSet } from '../../src-main/engine/swarm-port.ts';
 import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
 import { signDescription } from '../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
@@ -20,8 +20,8 @@ import { atEnd, openDht, until } from './local-swarm.ts';
 
 const starter = getTaskSet('starter')!;
 const secret = newSecret();
-const describe = (taskSetVersion: number) => {
-  const terms = { name: 'Our hive', taskSet: 'starter', taskSetVersion, protocol: 1, maxRoundAge: 16, shardCount: 1 };
+const describe = (taskSetVersion: number, taskSet = 'starter') => {
+  const terms = { name: 'Our hive', taskSet, taskSetVersion, protocol: 1, maxRoundAge: 16, shardCount: 1 };
   return signDescription({ ...terms, createdAt: 1, secret }, keyPairFromSeed(Buffer.alloc(32, 3)));
 };
 
@@ -97,4 +97,15 @@ test('a chosen swarm that does not fit: the node trains alone and says what to d
   assert.match(log.rows({ limit: 9, level: 'warn' })[0]?.message ?? '', /Update Waggle/);
   const named = await openNode(t, home, port, { swarm: 'another' });
   assert.equal(named.swarm.summary().name, 'another');
+});
+
+test('a node practises the set of the swarm it joined, unless its settings name another set or swarm', async (t) => {
+  const home = await folder(t, describe(getTaskSet('easy')!.version, 'easy'));
+  const practised = (flags: Record<string, unknown>, directory = home) =>
+    practisedTaskSet(loadConfig({ flags: { data: directory, ...flags } }).config, directory);
+  assert.equal(await practised({}), 'easy');
+  assert.equal(await practised({ taskSet: 'sapo' }), 'sapo');
+  assert.equal(await practised({ swarm: 'another' }), 'starter');
+  assert.equal(await practised({ swarmEnabled: false }), 'starter');
+  assert.equal(await practised({}, await folder(t, describe(1, 'unheard-of'))), 'starter');
 });
