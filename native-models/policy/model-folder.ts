@@ -2,7 +2,8 @@
  * Writing model folders: the files are made in a folder beside the target, so that a new folder appears whole and in an existing
  * one each file is replaced in one step. Knows nothing of what the files hold.
  */
-import { copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { syncFolder } from '../checkpoint/safetensors.ts';
 import { PolicyError } from './policy-error.ts';
@@ -23,7 +24,8 @@ const TOKENIZER_FILES = [
 export async function writeFolder(directory: string, write: (work: string) => Promise<string[]>): Promise<void> {
   const target = resolve(directory);
   await mkdir(dirname(target), { recursive: true });
-  const work = await mkdtemp(`${target}.partial-`);
+  const work = `${target}.partial-${randomBytes(6).toString('hex')}`;
+  await mkdir(work); // not mkdtemp: the folder is to be readable by whom the owner's umask lets
   try {
     await putInPlace(work, target, await write(work));
     await syncFolder(dirname(target));

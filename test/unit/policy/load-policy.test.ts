@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -58,6 +58,7 @@ test('saving and loading gives the same weights, exactly in float32 and rounded 
   for (const dtype of ['float32', 'float16'] as const) {
     for (const target of [join(folder, 'new', dtype), folder]) {
       await savePolicyFolder(target, { config, weights, dtype, tokenizerFrom: directory });
+      if (process.platform !== 'win32') assert.equal((await stat(target)).mode & 0o777, 0o777 & ~process.umask());
       const again = await loadPolicyFolder(target);
       assert.deepEqual(again.config, config);
       const difference = Math.max(...again.weights.map((x, i) => Math.abs(x - weights[i]!)));
