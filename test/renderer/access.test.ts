@@ -1,58 +1,9 @@
-/** Everyone can use it: axe on every view in both themes, 320 px, keyboard only, reduced motion, remembered colours. */
-import { AxeBuilder } from '@axe-core/playwright';
+/** Everyone can use it: 320 px on every view, keyboard only, reduced motion, remembered colours. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Page } from 'playwright-core';
-import { eventually, openPage } from './open-page.ts';
 import { views } from '../../src-main/electron/navigation.ts';
-import type { ScenarioName } from './scenarios.ts';
-
-const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-async function violations(page: Page): Promise<string[]> {
-  const result = await new AxeBuilder({ page }).withTags(tags).analyze();
-  return result.violations.map(
-    (violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`,
-  );
-}
-
-async function settled(page: Page): Promise<void> {
-  await page.getByTestId('announcer').getByText(/\w/).first().waitFor({ state: 'attached' });
-  await eventually(async () => assert.equal(await page.getByRole('status').getByText('Loading').count(), 0));
-}
-
-for (const scheme of ['light', 'dark'] as const) {
-  for (const view of views) {
-    test(`axe finds nothing on ${view}, ${scheme}`, async (t) => {
-      const { page } = await openPage(t, 'training', { view, scheme });
-      await settled(page);
-      assert.deepEqual(await violations(page), []);
-    });
-  }
-  for (const scenario of ['empty', 'restarting', 'error', 'offline', 'hostile'] satisfies ScenarioName[]) {
-    test(`axe finds nothing on home when ${scenario}, ${scheme}`, async (t) => {
-      const { page } = await openPage(t, scenario, { scheme });
-      await settled(page);
-      assert.deepEqual(await violations(page), []);
-    });
-  }
-}
-
-test('axe finds nothing with the table open, an explanation open, and the node lost', async (t) => {
-  const { page, node } = await openPage(t, 'training');
-  await page
-    .getByRole('figure', { name: 'Reward per round', exact: true })
-    .getByRole('button', { name: 'Show as table' })
-    .click();
-  assert.deepEqual(await violations(page), []);
-  await page.getByRole('button', { name: 'What “the provider trial” means' }).click();
-  await page.getByText('Before a provider is used it must prove itself', { exact: false }).waitFor();
-  assert.deepEqual(await violations(page), []);
-  await page.keyboard.press('Escape');
-  await node.stop();
-  await page.getByText('The connection to the node is lost', { exact: true }).waitFor();
-  assert.deepEqual(await violations(page), []);
-});
+import { settled, violations } from './axe.ts';
+import { eventually, openPage } from './open-page.ts';
 
 for (const view of views) {
   test(`320 px wide, ${view}: no sideways scroll, nothing under the bar, targets big enough`, async (t) => {
