@@ -7,12 +7,19 @@ import { InvalidArgumentError } from 'commander';
 import { dataFolderPaths } from '../engine/data-folder.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { DESCRIPTION, misfitOf, signDescription } from '../swarm/codec/description.ts';
-import { openIdentity } from '../swarm/identity.ts';
-import { decodeInvite, encodeInvite, INVITE_FAULTS, newSecret } from '../swarm/invite.ts';
-import type { Invite } from '../swarm/invite.ts';
+import { openIdentity } from '../swarm/identity/identity.ts';
+import { decodeInvite, encodeInvite, INVITE_FAULTS, newSecret } from '../swarm/membership/invite.ts';
+import type { Invite } from '../swarm/membership/invite.ts';
 import { DEFAULT_LIMITS, WIRE } from '../swarm/limits.ts';
-import { findSwarm, joined, left, readSwarmList, swarmListPath, writeSwarmList } from '../swarm/swarm-list.ts';
-import type { SwarmList } from '../swarm/swarm-list.ts';
+import {
+  findSwarm,
+  joined,
+  left,
+  readSwarmList,
+  swarmListPath,
+  writeSwarmList,
+} from '../swarm/membership/swarm-list.ts';
+import type { SwarmList } from '../swarm/membership/swarm-list.ts';
 import { getTaskSet, listTaskSets } from '../tasks/task-sets.ts';
 import { dataDirectoryOf, type NodePlace } from './find-node.ts';
 import { alignTable, type Terminal } from './terminal.ts';

@@ -15,7 +15,7 @@ import type { Config } from '../config.ts';
 import { createObjective } from '../objective/index.ts';
 import type { Objective } from '../objective/objective.ts';
 import { openStore, type RoundRecord, type Store } from '../store/store.ts';
-import { openIdentity, type Identity } from '../swarm/identity.ts';
+import { openIdentity, type Identity } from '../swarm/identity/identity.ts';
 import { RedoLog } from '../train/redo-log.ts';
 import { apiCalls } from './api-calls.ts';
 import type { CallName, Calls, Events, NodeApi } from './api.ts';

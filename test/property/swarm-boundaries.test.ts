@@ -6,16 +6,16 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bandwidth } from '../../src-main/swarm/bandwidth.ts';
+import { Bandwidth } from '../../src-main/swarm/overlay/bandwidth.ts';
 import { decodeBody, encodeBody } from '../../src-main/swarm/codec/body.ts';
 import { BYE_REASONS, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
 import { decodeNote, isNoteAuthentic, signProfile, signSheet } from '../../src-main/swarm/codec/notes.ts';
 import { decodeRecord, isRecordAuthentic, signHead, signRecord } from '../../src-main/swarm/codec/record.ts';
-import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
-import { identityOf } from '../../src-main/swarm/identity.ts';
+import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
+import { identityOf } from '../../src-main/swarm/identity/identity.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../src-main/swarm/limits.ts';
-import { Link } from '../../src-main/swarm/link.ts';
+import { Link } from '../../src-main/swarm/overlay/link.ts';
 import { WireDouble } from '../unit/swarm/wire-double.ts';
 
 const keys = keyPairFromSeed(Buffer.alloc(32, 3));

@@ -18,7 +18,7 @@ import {
   signHead,
   signRecord,
 } from '../../src-main/swarm/codec/record.ts';
-import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
+import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
 import { WIRE } from '../../src-main/swarm/limits.ts';
 
 const keys = keyPairFromSeed(Buffer.alloc(32, 3));

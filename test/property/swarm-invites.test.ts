@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeDescription, DESCRIPTION, misfitOf, signDescription } from '../../src-main/swarm/codec/description.ts';
 import type { SwarmTerms } from '../../src-main/swarm/codec/description.ts';
-import { keyPairFromSeed } from '../../src-main/swarm/crypto.ts';
-import { decodeInvite, encodeInvite, newSecret } from '../../src-main/swarm/invite.ts';
+import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
+import { decodeInvite, encodeInvite, newSecret } from '../../src-main/swarm/membership/invite.ts';
 
 const keys = keyPairFromSeed(Buffer.alloc(32, 3));
 const TERMS: SwarmTerms = {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signSheet } from '../../src-main/swarm/codec/notes.ts';
-import { randomBytes } from '../../src-main/swarm/crypto.ts';
-import { identityOf, newDevice } from '../../src-main/swarm/identity.ts';
+import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { identityOf, newDevice } from '../../src-main/swarm/identity/identity.ts';
 import { openDht, openSwarm, parityGroup, parityGroups, until } from './local-swarm.ts';
 import { dial } from './stranger.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { test } from 'node:test';
 import { WaggleError } from '../../src-main/base/errors.ts';
-import { assertLocalBootstrap } from '../../src-main/swarm/discovery.ts';
+import { assertLocalBootstrap } from '../../src-main/swarm/overlay/discovery.ts';
 import { openDht, openSwarm, parityGroups, until } from './local-swarm.ts';
 
 async function freePort(): Promise<number> {
@@ -67,7 +67,7 @@ test('the guard refuses anything but loopback, and an isolated node is allowed',
 
 test('the product itself refuses the public DHT under the test runner', async () => {
   const { createSwarm } = await import('../../src-main/swarm/swarm.ts');
-  const { identityFromSeed } = await import('../../src-main/swarm/identity.ts');
+  const { identityFromSeed } = await import('../../src-main/swarm/identity/identity.ts');
   const { verifyParity } = await import('./local-swarm.ts');
   const options = {
     name: 'test',

@@ -8,10 +8,10 @@
 import type { TestContext } from 'node:test';
 import createTestnet from 'hyperdht/testnet.js';
 import type { Testnet } from 'hyperdht/testnet.js';
-import type { VerifyTexts } from '../../src-main/swarm/admission.ts';
-import { randomBytes } from '../../src-main/swarm/crypto.ts';
-import { assertLocalBootstrap } from '../../src-main/swarm/discovery.ts';
-import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import type { VerifyTexts } from '../../src-main/swarm/records/admission.ts';
+import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { assertLocalBootstrap } from '../../src-main/swarm/overlay/discovery.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { createSwarm } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup, Swarm, SwarmOptions } from '../../src-main/swarm/swarm.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Bandwidth } from '../../src-main/swarm/bandwidth.ts';
-import { randomBytes } from '../../src-main/swarm/crypto.ts';
+import { Bandwidth } from '../../src-main/swarm/overlay/bandwidth.ts';
+import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
 import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
 import { openDht, openSwarm, parityGroup, pause, until } from './local-swarm.ts';
 import { dial } from './stranger.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signDescription } from '../../src-main/swarm/codec/description.ts';
-import { keyPairFromSeed, randomBytes } from '../../src-main/swarm/crypto.ts';
-import { identityFromSeed } from '../../src-main/swarm/identity.ts';
-import { shardOf, shardTopics } from '../../src-main/swarm/shards.ts';
+import { keyPairFromSeed, randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
+import { shardOf, shardTopics } from '../../src-main/swarm/overlay/shards.ts';
 import { openDht, openSwarm, parityGroups, until } from './local-swarm.ts';
 
 const TERMS = { taskSet: 'starter', taskSetVersion: 1, protocol: 1, maxRoundAge: 16, shardCount: 1 };

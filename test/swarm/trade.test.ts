@@ -1,11 +1,11 @@
 /** Honest nodes on a local DHT: they find each other, trade, relay, keep private swarms apart, and close in time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { randomBytes } from '../../src-main/swarm/crypto.ts';
-import { identityFromSeed } from '../../src-main/swarm/identity.ts';
+import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { instantiate } from '../../src-main/tasks/task-ref.ts';
 import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
-import type { VerifyTexts } from '../../src-main/swarm/admission.ts';
+import type { VerifyTexts } from '../../src-main/swarm/records/admission.ts';
 import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
 
 test('two nodes share and adopt each other’s groups, with rewards recomputed here', async (t) => {

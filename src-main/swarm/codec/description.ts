@@ -4,8 +4,8 @@
  * another swarm. Layout in PROTOCOL.md. Knows nothing of links or files.
  */
 import { safeLine } from '../../base/sanitise-text.ts';
-import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../crypto.ts';
-import type { KeyPair } from '../crypto.ts';
+import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../identity/crypto.ts';
+import type { KeyPair } from '../identity/crypto.ts';
 import { WIRE } from '../limits.ts';
 import { ByteReader, ByteWriter, fault } from './bytes.ts';
 import type { Decoded } from './bytes.ts';

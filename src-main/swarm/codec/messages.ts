@@ -3,7 +3,7 @@
  * row does not compile. Decoders return `{ok: false}` on any bad byte and never throw. Layouts in PROTOCOL.md.
  * Records stay opaque bytes here: admission decodes them one by one, outside the network handler.
  */
-import { HASH_BYTES, PUBLIC_KEY_BYTES } from '../crypto.ts';
+import { HASH_BYTES, PUBLIC_KEY_BYTES } from '../identity/crypto.ts';
 import { WIRE } from '../limits.ts';
 import { ByteReader, ByteWriter, fault } from './bytes.ts';
 import type { Decoded } from './bytes.ts';

@@ -4,10 +4,10 @@
  * The first byte tells them from records. Layouts in PROTOCOL.md. Decoding checks bounds; `isNoteAuthentic` who signed.
  */
 import { safeLine } from '../../base/sanitise-text.ts';
-import { hash, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../crypto.ts';
-import type { KeyPair } from '../crypto.ts';
-import { isDeviceOf } from '../identity.ts';
-import type { OwnerProof } from '../identity.ts';
+import { hash, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../identity/crypto.ts';
+import type { KeyPair } from '../identity/crypto.ts';
+import { isDeviceOf } from '../identity/identity.ts';
+import type { OwnerProof } from '../identity/identity.ts';
 import { ByteReader, ByteWriter, fault } from './bytes.ts';
 import type { Decoded } from './bytes.ts';
 import { INSTANCE_ID_BYTES, MAX_RECORD_BYTES } from './record.ts';

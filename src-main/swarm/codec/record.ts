@@ -3,8 +3,8 @@
  * Decoding checks bounds only; `isRecordAuthentic` / `isHeadAuthentic` check who signed. The id of a record is the hash of
  * all its bytes, signature included, and records are relayed byte for byte, so an id means the same everywhere.
  */
-import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../crypto.ts';
-import type { KeyPair } from '../crypto.ts';
+import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../identity/crypto.ts';
+import type { KeyPair } from '../identity/crypto.ts';
 import { WIRE } from '../limits.ts';
 import { ByteReader, ByteWriter, fault } from './bytes.ts';
 import type { Decoded } from './bytes.ts';

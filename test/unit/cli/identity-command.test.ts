@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { runCli } from '../../../src-main/cli/program.ts';
 import { openDataFolder } from '../../../src-main/engine/data-folder.ts';
-import { isDeviceOf, openIdentity } from '../../../src-main/swarm/identity.ts';
+import { isDeviceOf, openIdentity } from '../../../src-main/swarm/identity/identity.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'waggle-identity-'));

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { runCli } from '../../../src-main/cli/program.ts';
 import { signDescription } from '../../../src-main/swarm/codec/description.ts';
-import { keyPairFromSeed } from '../../../src-main/swarm/crypto.ts';
-import { encodeInvite } from '../../../src-main/swarm/invite.ts';
-import { readSwarmList, swarmListPath } from '../../../src-main/swarm/swarm-list.ts';
+import { keyPairFromSeed } from '../../../src-main/swarm/identity/crypto.ts';
+import { encodeInvite } from '../../../src-main/swarm/membership/invite.ts';
+import { readSwarmList, swarmListPath } from '../../../src-main/swarm/membership/swarm-list.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'waggle-swarms-'));

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Admission, startKey } from '../../../src-main/swarm/admission.ts';
-import type { VerifyTexts } from '../../../src-main/swarm/admission.ts';
+import { Admission, startKey } from '../../../src-main/swarm/records/admission.ts';
+import type { VerifyTexts } from '../../../src-main/swarm/records/admission.ts';
 import { packBody } from '../../../src-main/swarm/codec/body.ts';
 import { signRecord } from '../../../src-main/swarm/codec/record.ts';
-import { keyPairFromSeed, toHex } from '../../../src-main/swarm/crypto.ts';
-import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
-import type { PeerEntry } from '../../../src-main/swarm/ledger.ts';
+import { keyPairFromSeed, toHex } from '../../../src-main/swarm/identity/crypto.ts';
+import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
+import type { PeerEntry } from '../../../src-main/swarm/records/ledger.ts';
 import type { SwarmStatus } from '../../../src-main/swarm/swarm.ts';
 import type { PeerRow, SwarmSummary } from '../../../src-main/engine/api.ts';
 import type { JsonObject } from '../../../src-main/types.ts';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bans } from '../../../src-main/swarm/bans.ts';
+import { Bans } from '../../../src-main/swarm/records/bans.ts';
 import { signHead } from '../../../src-main/swarm/codec/record.ts';
-import { keyPairFromSeed, randomBytes, toHex } from '../../../src-main/swarm/crypto.ts';
-import { InstanceWatch } from '../../../src-main/swarm/instance-watch.ts';
-import { Members } from '../../../src-main/swarm/members.ts';
-import { presenceOf, presenceText } from '../../../src-main/swarm/presence.ts';
-import { RateLimit } from '../../../src-main/swarm/rate.ts';
+import { keyPairFromSeed, randomBytes, toHex } from '../../../src-main/swarm/identity/crypto.ts';
+import { InstanceWatch } from '../../../src-main/swarm/identity/instance-watch.ts';
+import { Members } from '../../../src-main/swarm/records/members.ts';
+import { presenceOf, presenceText } from '../../../src-main/swarm/overlay/presence.ts';
+import { RateLimit } from '../../../src-main/swarm/overlay/rate.ts';
 import { RecentMap } from '../../../src-main/swarm/recent.ts';
-import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
 
 test('a rate limit refills with time, never beyond its burst, and survives a clock that steps back', () => {
   const rate = new RateLimit(2, 3, 1000);

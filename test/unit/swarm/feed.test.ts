@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pull } from '../../../src-main/swarm/codec/messages.ts';
-import { Feed } from '../../../src-main/swarm/feed.ts';
-import type { FeedRecord } from '../../../src-main/swarm/feed.ts';
-import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+import { Feed } from '../../../src-main/swarm/records/feed.ts';
+import type { FeedRecord } from '../../../src-main/swarm/records/feed.ts';
+import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
 
 const pull = (changes: Partial<Pull> = {}): Pull => ({
   kind: 'pull',

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { WaggleError } from '../../../src-main/base/errors.ts';
-import { isSignedBy, sign } from '../../../src-main/swarm/crypto.ts';
-import { identityFromSeed, openIdentity } from '../../../src-main/swarm/identity.ts';
+import { isSignedBy, sign } from '../../../src-main/swarm/identity/crypto.ts';
+import { identityFromSeed, openIdentity } from '../../../src-main/swarm/identity/identity.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'waggle-identity-'));

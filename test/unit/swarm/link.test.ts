@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bandwidth } from '../../../src-main/swarm/bandwidth.ts';
+import { Bandwidth } from '../../../src-main/swarm/overlay/bandwidth.ts';
 import { decodeMessage, encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../../src-main/swarm/codec/messages.ts';
-import { randomBytes } from '../../../src-main/swarm/crypto.ts';
+import { randomBytes } from '../../../src-main/swarm/identity/crypto.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
-import { Link } from '../../../src-main/swarm/link.ts';
+import { Link } from '../../../src-main/swarm/overlay/link.ts';
 import { WireDouble } from './wire-double.ts';
 
 function open(limits = {}) {

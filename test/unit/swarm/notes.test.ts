@@ -10,8 +10,8 @@ import {
 } from '../../../src-main/swarm/codec/notes.ts';
 import type { Receipt } from '../../../src-main/swarm/codec/notes.ts';
 import { MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES } from '../../../src-main/swarm/codec/record.ts';
-import { randomBytes } from '../../../src-main/swarm/crypto.ts';
-import { identityFromSeed, identityOf, newDevice } from '../../../src-main/swarm/identity.ts';
+import { randomBytes } from '../../../src-main/swarm/identity/crypto.ts';
+import { identityFromSeed, identityOf, newDevice } from '../../../src-main/swarm/identity/identity.ts';
 
 const seed = Buffer.alloc(32, 6);
 const owner = identityFromSeed(seed);

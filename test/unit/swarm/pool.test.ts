@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupBytes, hasSpread, Pool } from '../../../src-main/swarm/pool.ts';
-import { RoundClock } from '../../../src-main/swarm/round-clock.ts';
+import { groupBytes, hasSpread, Pool } from '../../../src-main/swarm/records/pool.ts';
+import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
 import type { Group } from '../../../src-main/types.ts';
 
 let next = 0;

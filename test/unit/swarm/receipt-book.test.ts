@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NOTE } from '../../../src-main/swarm/codec/notes.ts';
 import type { Outcome, Receipt } from '../../../src-main/swarm/codec/notes.ts';
-import { PlausibilityWatch } from '../../../src-main/swarm/plausibility.ts';
-import { MAX_MULTIPLE, ReceiptBook } from '../../../src-main/swarm/receipt-book.ts';
+import { PlausibilityWatch } from '../../../src-main/swarm/credit/plausibility.ts';
+import { MAX_MULTIPLE, ReceiptBook } from '../../../src-main/swarm/credit/receipt-book.ts';
 
 const HOUR = 3_600_000;
 let serial = 0;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { randomBytes } from '../../../src-main/swarm/crypto.ts';
-import { phraseOfSeed, seedOfPhrase } from '../../../src-main/swarm/recovery-phrase.ts';
+import { randomBytes } from '../../../src-main/swarm/identity/crypto.ts';
+import { phraseOfSeed, seedOfPhrase } from '../../../src-main/swarm/identity/recovery-phrase.ts';
 import { WORDS } from '../../../src-main/tasks/words.ts';
 
 const repeat = (text: string, times: number) => Array.from({ length: times }, () => text).join(' ');

@@ -1,6 +1,6 @@
 /** A connection that is a double: frames are handed to a link by hand, what it writes is counted. */
 import { EventEmitter } from 'node:events';
-import { keyPairFromSeed } from '../../../src-main/swarm/crypto.ts';
+import { keyPairFromSeed } from '../../../src-main/swarm/identity/crypto.ts';
 
 /** What a link needs of a Noise stream; frames are handed to it by hand. */
 export class WireDouble extends EventEmitter {

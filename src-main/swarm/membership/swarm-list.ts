@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../base/atomic-file.ts';
-import { errnoCode, WaggleError } from '../base/errors.ts';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { errnoCode, WaggleError } from '../../base/errors.ts';
 import { decodeInvite, encodeInvite } from './invite.ts';
 import type { Invite } from './invite.ts';
 

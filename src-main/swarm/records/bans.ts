@@ -3,8 +3,8 @@
  * banned peer also adds points to the address it came from. Points and bans are forgotten after `banMs`, and only the latest
  * `maxBans` of each are remembered. Hyperswarm's own firewall is not used: it bans for ever.
  */
-import type { PeerId } from '../types.ts';
-import { RecentMap } from './recent.ts';
+import type { PeerId } from '../../types.ts';
+import { RecentMap } from '../recent.ts';
 import { BAN_POINTS, POINTS_OF_BANNED_PEER, REJECTIONS } from './rejections.ts';
 import type { RejectionReason } from './rejections.ts';
 

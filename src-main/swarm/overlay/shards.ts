@@ -3,7 +3,7 @@
  * shard its key falls into, and looks up two more: the next one, which closes a ring through all shards, and one at random.
  * With one shard it is the swarm's own topic. Records are relayed, so they cross shards all the same.
  */
-import { hash } from './crypto.ts';
+import { hash } from '../identity/crypto.ts';
 
 export interface ShardTopic {
   topic: Buffer;

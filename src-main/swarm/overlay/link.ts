@@ -7,18 +7,18 @@ import * as encodings from 'compact-encoding';
 import type { NoiseStream } from 'hyperdht';
 import Protomux from 'protomux';
 import type { MuxChannel, MuxMessage } from 'protomux';
-import { describeError } from '../base/errors.ts';
-import type { PeerId } from '../types.ts';
+import { describeError } from '../../base/errors.ts';
+import type { PeerId } from '../../types.ts';
 import type { Bandwidth } from './bandwidth.ts';
-import { decodeMessage, encodeMessage } from './codec/messages.ts';
-import type { Bye, ByeReason, Handshake, Heads, Message, Pull, Records, Busy } from './codec/messages.ts';
-import { equalBytes, mac, toHex } from './crypto.ts';
+import { decodeMessage, encodeMessage } from '../codec/messages.ts';
+import type { Bye, ByeReason, Handshake, Heads, Message, Pull, Records, Busy } from '../codec/messages.ts';
+import { equalBytes, mac, toHex } from '../identity/crypto.ts';
 import { FrameGate } from './frame-gate.ts';
-import { WIRE } from './limits.ts';
-import type { SwarmLimits } from './limits.ts';
+import { WIRE } from '../limits.ts';
+import type { SwarmLimits } from '../limits.ts';
 import { RateLimit } from './rate.ts';
-import { RecentMap } from './recent.ts';
-import type { RejectionReason } from './rejections.ts';
+import { RecentMap } from '../recent.ts';
+import type { RejectionReason } from '../records/rejections.ts';
 
 export interface LinkHandlers {
   onReady: (link: Link) => void;

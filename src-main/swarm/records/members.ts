@@ -2,11 +2,11 @@
  * The latest signed head of every member heard of: who is in the swarm, how far each is, and what to gossip.
  * Bounded; only authentic heads get in; an older head never replaces a newer one of the same policy and peer.
  */
-import type { PeerId } from '../types.ts';
-import { isHeadAuthentic } from './codec/record.ts';
-import type { Head } from './codec/record.ts';
-import { toHex } from './crypto.ts';
-import { RecentMap } from './recent.ts';
+import type { PeerId } from '../../types.ts';
+import { isHeadAuthentic } from '../codec/record.ts';
+import type { Head } from '../codec/record.ts';
+import { toHex } from '../identity/crypto.ts';
+import { RecentMap } from '../recent.ts';
 
 export class Members {
   readonly #heads: RecentMap<Head>;

@@ -3,15 +3,15 @@
  * (inflated within its bound), content seen before, task regenerated and rewards recomputed by `verify`. No reward, answer
  * or question is ever taken from the wire. Never throws, whatever the bytes or the verifier do. Knows no connection.
  */
-import { describeError } from '../base/errors.ts';
-import { safeLine } from '../base/sanitise-text.ts';
-import type { Group, PeerId, TaskRef } from '../types.ts';
-import { unpackBody } from './codec/body.ts';
-import type { RecordBody } from './codec/body.ts';
-import { decodeRecord, isRecordAuthentic } from './codec/record.ts';
-import type { SignedRecord } from './codec/record.ts';
-import { hash, toHex } from './crypto.ts';
-import { RecentMap } from './recent.ts';
+import { describeError } from '../../base/errors.ts';
+import { safeLine } from '../../base/sanitise-text.ts';
+import type { Group, PeerId, TaskRef } from '../../types.ts';
+import { unpackBody } from '../codec/body.ts';
+import type { RecordBody } from '../codec/body.ts';
+import { decodeRecord, isRecordAuthentic } from '../codec/record.ts';
+import type { SignedRecord } from '../codec/record.ts';
+import { hash, toHex } from '../identity/crypto.ts';
+import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from './rejections.ts';
 import type { RoundClock } from './round-clock.ts';
 

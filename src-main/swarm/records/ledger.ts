@@ -2,8 +2,8 @@
  * What each peer has given this node and what was refused from it: the rows behind the peer list and the leaderboard.
  * Counts only what this node has received and recomputed itself. Bounded: the peer not heard of for longest is forgotten.
  */
-import type { Group, PeerId } from '../types.ts';
-import { RecentMap } from './recent.ts';
+import type { Group, PeerId } from '../../types.ts';
+import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from './rejections.ts';
 
 /** Structurally `PeerRow` of engine/api.ts, with the counters of verified work beside it. */

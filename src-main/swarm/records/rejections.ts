@@ -4,7 +4,7 @@
  * so bytes that no honest node passes on are the fault of the peer that delivered them. What a newer or older honest
  * version may send costs nothing.
  */
-import type { DecodeFault } from './codec/bytes.ts';
+import type { DecodeFault } from '../codec/bytes.ts';
 
 export const BAN_POINTS = 100;
 /** What a peer that gets banned adds to its address: the third takes the address with it. */

@@ -3,11 +3,11 @@
  * `waggle://join/` and base64url. Whoever has the link of a private swarm can enter it and invite others.
  * A stranger's text: bounded before anything else, then decoded byte by byte. Knows no file and no network.
  */
-import { decodeDescription } from './codec/description.ts';
-import type { SwarmDescription } from './codec/description.ts';
-import { ByteReader, ByteWriter } from './codec/bytes.ts';
-import { DESCRIPTION, secretHashOf } from './codec/description.ts';
-import { equalBytes, hash, randomBytes } from './crypto.ts';
+import { decodeDescription } from '../codec/description.ts';
+import type { SwarmDescription } from '../codec/description.ts';
+import { ByteReader, ByteWriter } from '../codec/bytes.ts';
+import { DESCRIPTION, secretHashOf } from '../codec/description.ts';
+import { equalBytes, hash, randomBytes } from '../identity/crypto.ts';
 
 const PREFIX = 'waggle://join/';
 const INVITE_VERSION = 1;

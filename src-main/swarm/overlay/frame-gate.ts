@@ -8,10 +8,10 @@ import { EventEmitter } from 'node:events';
 import type { NoiseStream } from 'hyperdht';
 import type { MuxStream } from 'protomux';
 import type { Bandwidth } from './bandwidth.ts';
-import { WIRE } from './limits.ts';
-import type { SwarmLimits } from './limits.ts';
+import { WIRE } from '../limits.ts';
+import type { SwarmLimits } from '../limits.ts';
 import { RateLimit } from './rate.ts';
-import type { RejectionReason } from './rejections.ts';
+import type { RejectionReason } from '../records/rejections.ts';
 
 /** Protomux: session 0 is control; its kinds of frame. */
 const CONTROL = { batch: 0, open: 1, reject: 2, close: 3 } as const;

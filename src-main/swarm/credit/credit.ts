@@ -3,24 +3,24 @@
  * makes the board. Notes are relayed only for auditors this node believes, so that a ring's sheets end at its first honest
  * neighbour. Knows no connection; `hold` puts a note among the records that are relayed.
  */
-import type { Group, PeerId } from '../types.ts';
-import type { Refused } from './admission.ts';
-import { decodeNote, isNoteAuthentic, NOTE, OUTCOMES, signProfile, signSheet } from './codec/notes.ts';
-import type { Note, Outcome, Profile, Receipt } from './codec/notes.ts';
-import type { SignedRecord } from './codec/record.ts';
-import { toHex } from './crypto.ts';
-import type { FeedRecord } from './feed.ts';
+import type { Group, PeerId } from '../../types.ts';
+import type { Refused } from '../records/admission.ts';
+import { decodeNote, isNoteAuthentic, NOTE, OUTCOMES, signProfile, signSheet } from '../codec/notes.ts';
+import type { Note, Outcome, Profile, Receipt } from '../codec/notes.ts';
+import type { SignedRecord } from '../codec/record.ts';
+import { toHex } from '../identity/crypto.ts';
+import type { FeedRecord } from '../records/feed.ts';
 import type { Window } from './hours.ts';
-import type { Identity } from './identity.ts';
-import type { SwarmLimits } from './limits.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { SwarmLimits } from '../limits.ts';
 import { PlausibilityWatch } from './plausibility.ts';
 import type { Plausibility } from './plausibility.ts';
-import { hasSpread } from './pool.ts';
+import { hasSpread } from '../records/pool.ts';
 import { ReceiptBook, shortId } from './receipt-book.ts';
 import type { ReceiptRow, Score } from './receipt-book.ts';
-import { RecentMap } from './recent.ts';
-import type { RejectionReason } from './rejections.ts';
-import type { RoundClock } from './round-clock.ts';
+import { RecentMap } from '../recent.ts';
+import type { RejectionReason } from '../records/rejections.ts';
+import type { RoundClock } from '../records/round-clock.ts';
 
 /** One owner, with all devices that have proven to be theirs. */
 export interface BoardRow extends Score {

@@ -8,8 +8,8 @@
 import { constants } from 'node:fs';
 import { chmod, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { describeError, errnoCode, WaggleError } from '../base/errors.ts';
-import type { PeerId } from '../types.ts';
+import { describeError, errnoCode, WaggleError } from '../../base/errors.ts';
+import type { PeerId } from '../../types.ts';
 import { hash, isSignedBy, keyPairFromSeed, randomBytes, SEED_BYTES, sign, toHex } from './crypto.ts';
 import type { KeyPair } from './crypto.ts';
 

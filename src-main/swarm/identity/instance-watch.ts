@@ -2,8 +2,8 @@
  * Notices one identity running twice. Every start of a node draws an instance id; a peer that comes back with an id it had
  * given up before is two processes taking turns, because a restart never returns to an old id. Bounded.
  */
-import type { PeerId } from '../types.ts';
-import { RecentMap } from './recent.ts';
+import type { PeerId } from '../../types.ts';
+import { RecentMap } from '../recent.ts';
 
 const REMEMBERED_STARTS = 4;
 

@@ -2,8 +2,8 @@
  * How far this node believes each signer of receipts: by its own re-checks only. A receipt about a record that this node has
  * verified itself either matches or is false; one false receipt costs all weight for a week. Bounded.
  */
-import type { PeerId } from '../types.ts';
-import { RecentMap } from './recent.ts';
+import type { PeerId } from '../../types.ts';
+import { RecentMap } from '../recent.ts';
 
 /** Matching receipts for full weight; before that it grows evenly. */
 const FULL_WEIGHT_AT = 8;

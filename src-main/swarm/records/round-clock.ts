@@ -2,7 +2,7 @@
  * The newest round known of each start of each origin, from signed records only. Age is measured against it, never against
  * the sender's clock; a restarted origin counts from where it says, without making its new records look old.
  */
-import { RecentMap } from './recent.ts';
+import { RecentMap } from '../recent.ts';
 
 export class RoundClock {
   readonly #newest: RecentMap<number>;

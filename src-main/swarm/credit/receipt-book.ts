@@ -6,13 +6,13 @@
  * receipt came. Nothing self-reported counts: receipts for oneself, or for a device of the same owner, are ignored.
  * Knows no network and no text.
  */
-import type { PeerId } from '../types.ts';
+import type { PeerId } from '../../types.ts';
 import { Auditors } from './auditors.ts';
-import { NOTE } from './codec/notes.ts';
-import type { Outcome, Receipt } from './codec/notes.ts';
+import { NOTE } from '../codec/notes.ts';
+import type { Outcome, Receipt } from '../codec/notes.ts';
 import { hourOf, HourlyCount } from './hours.ts';
 import type { Window } from './hours.ts';
-import { RecentMap } from './recent.ts';
+import { RecentMap } from '../recent.ts';
 
 /** Records vouched for count at most so many times those checked here. */
 export const MAX_MULTIPLE = 4;

@@ -3,8 +3,8 @@
  * policy cannot be refused, since its text is correct; but it stands out here: right nearly always, where others are not.
  * Shown, never acted on. Bounded per peer and in all.
  */
-import type { PeerId, TaskRef } from '../types.ts';
-import { RecentMap } from './recent.ts';
+import type { PeerId, TaskRef } from '../../types.ts';
+import { RecentMap } from '../recent.ts';
 
 export interface Plausibility {
   /** Share of the peer's completions that were right, 0..1. */

@@ -2,8 +2,8 @@
  * Admitted groups of other nodes, waiting to be sampled for training. Bounded in groups and bytes, in all and per origin.
  * When full, the oldest of the source that holds most make room: whoever floods it displaces itself. Knows nothing of the network; trusts that admission has recomputed every reward.
  */
-import type { Group, PeerId } from '../types.ts';
-import type { SwarmLimits } from './limits.ts';
+import type { Group, PeerId } from '../../types.ts';
+import type { SwarmLimits } from '../limits.ts';
 import type { RoundClock } from './round-clock.ts';
 
 interface Entry {

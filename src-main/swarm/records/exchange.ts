@@ -5,24 +5,24 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NoiseStream } from 'hyperdht';
-import type { PeerId } from '../types.ts';
+import type { PeerId } from '../../types.ts';
 import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
-import { Bandwidth } from './bandwidth.ts';
-import { CAPABILITY } from './codec/messages.ts';
-import { isNote } from './codec/notes.ts';
-import type { ByeReason, Pull } from './codec/messages.ts';
-import type { Head, SignedRecord } from './codec/record.ts';
-import { toHex } from './crypto.ts';
-import { isLoopback } from './discovery.ts';
+import { Bandwidth } from '../overlay/bandwidth.ts';
+import { CAPABILITY } from '../codec/messages.ts';
+import { isNote } from '../codec/notes.ts';
+import type { ByeReason, Pull } from '../codec/messages.ts';
+import type { Head, SignedRecord } from '../codec/record.ts';
+import { toHex } from '../identity/crypto.ts';
+import { isLoopback } from '../overlay/discovery.ts';
 import type { Feed } from './feed.ts';
-import { InstanceWatch } from './instance-watch.ts';
-import { WIRE } from './limits.ts';
-import type { SwarmLimits } from './limits.ts';
-import { Link } from './link.ts';
+import { InstanceWatch } from '../identity/instance-watch.ts';
+import { WIRE } from '../limits.ts';
+import type { SwarmLimits } from '../limits.ts';
+import { Link } from '../overlay/link.ts';
 import type { Members } from './members.ts';
-import { RateLimit } from './rate.ts';
-import { RecentMap } from './recent.ts';
+import { RateLimit } from '../overlay/rate.ts';
+import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from './rejections.ts';
 
 export interface ExchangeOptions {

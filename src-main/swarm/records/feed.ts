@@ -3,10 +3,10 @@
  * Answers a pull half with own and half with held records (the pull says the share), chosen at random among those the
  * asking peer cannot have had from here. Bounded in bytes and age, oldest first. Knows nothing of groups or rewards.
  */
-import type { PeerId } from '../types.ts';
-import type { Pull } from './codec/messages.ts';
-import { WIRE } from './limits.ts';
-import type { SwarmLimits } from './limits.ts';
+import type { PeerId } from '../../types.ts';
+import type { Pull } from '../codec/messages.ts';
+import { WIRE } from '../limits.ts';
+import type { SwarmLimits } from '../limits.ts';
 import type { RoundClock } from './round-clock.ts';
 
 export interface FeedRecord {

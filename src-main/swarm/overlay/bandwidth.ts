@@ -4,7 +4,7 @@
  * debt and delays the next pull, so the average holds. Counts what the wire carries: payload, cipher, packet headers.
  * Knows nothing of messages.
  */
-import { WIRE } from './limits.ts';
+import { WIRE } from '../limits.ts';
 import { RateLimit } from './rate.ts';
 
 /** A packet carries so much, and costs so much around it (UDX, UDP, IP). */

@@ -7,11 +7,11 @@ import HyperDHT from 'hyperdht';
 import type { DhtAddress, NoiseStream } from 'hyperdht';
 import Hyperswarm from 'hyperswarm';
 import type { PeerInfo } from 'hyperswarm';
-import { describeError, WaggleError } from '../base/errors.ts';
-import type { PeerId } from '../types.ts';
-import { hash, mac, toHex } from './crypto.ts';
-import type { KeyPair } from './crypto.ts';
-import type { SwarmLimits } from './limits.ts';
+import { describeError, WaggleError } from '../../base/errors.ts';
+import type { PeerId } from '../../types.ts';
+import { hash, mac, toHex } from '../identity/crypto.ts';
+import type { KeyPair } from '../identity/crypto.ts';
+import type { SwarmLimits } from '../limits.ts';
 import type { ShardTopic } from './shards.ts';
 
 /** Address of a DHT node. */
