@@ -38,3 +38,13 @@ test('axe finds nothing with the table open, an explanation open, and the node l
   await page.getByText('The connection to the node is lost', { exact: true }).waitFor();
   assert.deepEqual(await violations(page), []);
 });
+
+test('axe does find what is wrong: a button without a name, text nobody can read', async (t) => {
+  const { page } = await openPage(t, 'training');
+  await settled(page);
+  await page.evaluate(
+    `document.querySelector('main').insertAdjacentHTML('beforeend', '<button></button><p style="color:#777;background:#666">faint</p>')`,
+  );
+  const rules = (await violations(page)).map((violation) => violation.split(':')[0]);
+  assert.deepEqual(rules.sort(), ['button-name', 'color-contrast']);
+});
