@@ -81,6 +81,32 @@ export interface SwarmSummary {
   rejected: Record<string, number>;
   bytesIn: number;
   bytesOut: number;
+  /** Null without a swarm. */
+  network: SwarmNetwork | null;
+}
+
+/** How packets get to a peer: over the internet, through a third node, or over this local network found by mDNS. */
+export type PeerPath = 'direct' | 'relayed' | 'lan';
+
+/**
+ * How this node looks from outside: `open` anybody can reach it, `consistent` one address towards everybody (holes can be
+ * punched), `random` another port towards each (only open and consistent ones can be reached), `unknown` too little was seen.
+ */
+export type NatKind = 'unknown' | 'open' | 'consistent' | 'random';
+
+export interface SwarmNetwork {
+  nat: NatKind;
+  /** Address and port as others see them; null while unknown. */
+  publicAddress: string | null;
+  /** Whether nodes on the local network are looked for. */
+  lanDiscovery: boolean;
+  /** Connected peers by path. */
+  paths: Record<PeerPath, number>;
+  /** The owner's bandwidth cap, bytes a second; 0 is none. */
+  maxBytesPerSecondIn: number;
+  maxBytesPerSecondOut: number;
+  /** What this node carries between others that cannot reach each other: pairs now, bytes since the start. */
+  relaying: { sessions: number; bytes: number };
 }
 
 export interface NodeStatus {
@@ -223,9 +249,13 @@ export interface PeerRow {
   connected: boolean;
   policyName: string | null;
   latencyMs: number | null;
+  /** Null when it is not connected. */
+  path: PeerPath | null;
   bytesIn: number;
   bytesOut: number;
   groupsReceived: number;
+  /** Groups this peer made that were trained on here within the last hour. */
+  adoptedLastHour: number;
   rejected: Record<string, number>;
   lastSeenAt: number;
 }

@@ -79,5 +79,6 @@ export function noSwarm(name: string, publicKey: string): SwarmSummary {
     rejected: {},
     bytesIn: 0,
     bytesOut: 0,
+    network: null,
   };
 }

@@ -149,6 +149,7 @@ export class NodeSwarm implements SwarmPort {
       rejected,
       bytesIn,
       bytesOut,
+      network,
     } = this.swarm.status();
     return {
       presence,
@@ -162,19 +163,34 @@ export class NodeSwarm implements SwarmPort {
       rejected,
       bytesIn,
       bytesOut,
+      network,
     };
   }
 
   peers(): PeerRow[] {
     return (this.swarm?.peers() ?? []).map(
-      ({ peer, connected, policyName, latencyMs, bytesIn, bytesOut, groupsReceived, rejected, lastSeenAt }) => ({
+      ({
         peer,
         connected,
         policyName,
         latencyMs,
+        path,
         bytesIn,
         bytesOut,
         groupsReceived,
+        adoptedLastHour,
+        rejected,
+        lastSeenAt,
+      }) => ({
+        peer,
+        connected,
+        policyName,
+        latencyMs,
+        path,
+        bytesIn,
+        bytesOut,
+        groupsReceived,
+        adoptedLastHour,
         rejected,
         lastSeenAt,
       }),

@@ -29,6 +29,7 @@ import { DEFAULT_LIMITS, WIRE } from './limits.ts';
 import type { SwarmLimits } from './limits.ts';
 import { Members } from './records/members.ts';
 import { hasSpread, Pool, type GroupChoice } from './records/pool.ts';
+import type { NatKind, PeerPath } from './overlay/paths.ts';
 import { presenceOf, presenceText } from './overlay/presence.ts';
 import type { Presence } from './overlay/presence.ts';
 import type { ReceiptRow } from './credit/receipt-book.ts';
@@ -79,6 +80,18 @@ export interface ShareableGroup {
   completions: readonly BodyCompletion[];
 }
 
+/** Structurally that of engine/api.ts. */
+export interface SwarmNetwork {
+  nat: NatKind;
+  publicAddress: string | null;
+  lanDiscovery: boolean;
+  /** Ready peers by path. */
+  paths: Record<PeerPath, number>;
+  maxBytesPerSecondIn: number;
+  maxBytesPerSecondOut: number;
+  relaying: { sessions: number; bytes: number };
+}
+
 /** Structurally `SwarmSummary` of engine/api.ts, and a little more. */
 export interface SwarmStatus {
   presence: Presence;
@@ -94,6 +107,7 @@ export interface SwarmStatus {
   duplicates: number;
   bytesIn: number;
   bytesOut: number;
+  network: SwarmNetwork;
   /** Members heard of through signed heads. */
   membersKnown: number;
   /** Records of others held for relaying. */
@@ -194,7 +208,7 @@ class SwarmNode implements Swarm {
     this.#pool = new Pool(this.#limits, this.#rounds);
     this.#feed = new Feed(this.#limits, this.#rounds);
     this.#members = new Members(this.#limits.maxMembers);
-    this.#ledger = new Ledger(this.#limits.maxPeerRows, options.now);
+    this.#ledger = new Ledger(this.#limits.maxPeerRows, options.now, this.#elapsed);
     this.#admission = new Admission({
       ownKey: identity.publicKey,
       verify: options.verify,
@@ -275,7 +289,7 @@ class SwarmNode implements Swarm {
     const groups = typeof want === 'number' ? this.#pool.sample(want, this.#options.random) : this.#pool.take(want);
     this.#counters.adopted += groups.length;
     for (const group of groups) {
-      this.#ledger.touch(group.origin).groupsAdopted++;
+      this.#ledger.adopted(group.origin);
       this.#credit.noteAdopted(group);
     }
     if (groups.length > 0) this.#changed();
@@ -297,6 +311,7 @@ class SwarmNode implements Swarm {
       rejected: { ...this.#rejected },
       duplicates: this.#counters.duplicates,
       ...this.#exchange.traffic,
+      network: this.#network(),
       membersKnown: this.#members.size,
       recordsHeld: this.#feed.counts.held,
       doubledIdentityAt: this.#doubledIdentityAt,
@@ -458,12 +473,20 @@ class SwarmNode implements Swarm {
     });
   }
 
+  #network(): SwarmNetwork {
+    const paths = { direct: 0, relayed: 0, lan: 0 };
+    for (const { peer } of this.#exchange.readyLinks()) paths[this.#discovery.pathOf(peer)]++;
+    const { maxBytesPerSecondIn, maxBytesPerSecondOut } = this.#limits;
+    return { ...this.#discovery.outside, paths, maxBytesPerSecondIn, maxBytesPerSecondOut };
+  }
+
   #updateRows(): void {
     const ready = new Set<PeerId>();
     for (const link of this.#exchange.readyLinks()) {
       ready.add(link.peer);
       const row = this.#ledger.touch(link.peer);
       row.latencyMs = link.latencyMs;
+      row.path = this.#discovery.pathOf(link.peer);
       Object.assign(row, this.#exchange.trafficOf(link));
     }
     this.#ledger.setConnected(ready);

@@ -52,6 +52,11 @@ declare module 'hyperdht' {
   export default class HyperDHT {
     constructor(options?: DhtOptions);
     readonly online: boolean;
+    /** True until other nodes have reached it unasked. */
+    readonly firewalled: boolean;
+    /** As most other nodes see it lately; port 0 where they differ about it. */
+    readonly host: string | null;
+    readonly port: number;
     readonly nodes: { length: number };
     connect(publicKey: Buffer, options?: { keyPair?: DhtKeyPair }): NoiseStream;
     address(): DhtAddress | null;

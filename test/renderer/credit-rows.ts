@@ -104,9 +104,11 @@ export function makeCrowd(count: number, now = Date.now()): PeerRow[] {
     connected: i < 12,
     policyName: i % 5 === 0 ? null : `waggle-bundled-${'abcd'[i % 4]!}`,
     latencyMs: i < 12 && i !== 1 ? 9 + i * 11 : null,
+    path: i < 12 ? (['direct', 'direct', 'lan', 'relayed'] as const)[i % 4]! : null,
     bytesIn: 2_400_000 - i * 4_000,
     bytesOut: 1_900_000 - i * 3_000,
     groupsReceived: Math.max(0, 480 - i),
+    adoptedLastHour: Math.max(0, 60 - i),
     rejected: i % 9 === 3 ? { expired: 12, duplicateRecord: 210, forgedSignature: 1 } : {},
     lastSeenAt: now - i * 31_000,
   }));

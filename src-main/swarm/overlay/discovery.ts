@@ -12,6 +12,8 @@ import type { PeerId } from '../../types.ts';
 import { hash, mac, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
 import type { SwarmLimits } from '../limits.ts';
+import { natKind, publicAddress } from './paths.ts';
+import type { NatKind, PeerPath } from './paths.ts';
 import type { ShardTopic } from './shards.ts';
 
 /** Address of a DHT node. */
@@ -31,6 +33,13 @@ export interface DiscoveryOptions {
   /** True while a peer is connected and ready: then the watchdog has nothing to do. */
   isConnected: () => boolean;
   log: (level: 'debug' | 'info' | 'warn', message: string) => void;
+}
+
+export interface Outside {
+  nat: NatKind;
+  publicAddress: string | null;
+  lanDiscovery: boolean;
+  relaying: { sessions: number; bytes: number };
 }
 
 const DIAL_MS = 20_000;
@@ -104,6 +113,23 @@ export class Discovery {
   /** False when no DHT node answers: no network, or the bootstrap is gone. */
   get hasNetwork(): boolean {
     return !this.#suspended && this.#swarm.dht.online && this.#swarm.dht.nodes.length > 0;
+  }
+
+  /** How this node looks from outside, and what it does for others. */
+  get outside(): Outside {
+    const { dht } = this.#swarm;
+    const seen = { firewalled: dht.firewalled, host: dht.host, port: dht.port };
+    return {
+      nat: natKind(seen),
+      publicAddress: publicAddress(seen),
+      lanDiscovery: false,
+      relaying: { sessions: 0, bytes: 0 },
+    };
+  }
+
+  /** How packets get to a connected peer. */
+  pathOf(_peer: PeerId): PeerPath {
+    return 'direct';
   }
 
   /** Looks the topics up again, and announces again. */

@@ -3,7 +3,9 @@
  * Counts only what this node has received and recomputed itself. Bounded: the peer not heard of for longest is forgotten.
  */
 import type { Group, PeerId } from '../../types.ts';
+import type { PeerPath } from '../overlay/paths.ts';
 import { RecentMap } from '../recent.ts';
+import { LastHour } from './last-hour.ts';
 import type { RejectionReason } from './rejections.ts';
 
 /** Structurally `PeerRow` of engine/api.ts, with the counters of verified work beside it. */
@@ -13,6 +15,8 @@ export interface PeerEntry {
   /** As its own records state it, sanitised. */
   policyName: string | null;
   latencyMs: number | null;
+  /** How packets get there; null when it is not connected. */
+  path: PeerPath | null;
   bytesIn: number;
   bytesOut: number;
   /** Groups admitted that this peer handed over, its own or relayed. */
@@ -25,17 +29,24 @@ export interface PeerEntry {
   completionsRight: number;
   /** Groups of this peer that were sampled for training. */
   groupsAdopted: number;
+  /** Those of the last hour. */
+  adoptedLastHour: number;
   firstSeenAt: number;
   lastSeenAt: number;
 }
 
 export class Ledger {
   readonly #rows: RecentMap<PeerEntry>;
+  readonly #adopted: RecentMap<LastHour>;
   readonly #now: () => number;
+  readonly #elapsed: () => number;
 
-  constructor(maxRows: number, now: () => number) {
+  /** `now` in ms since epoch, `elapsed` monotonic. */
+  constructor(maxRows: number, now: () => number, elapsed: () => number) {
     this.#rows = new RecentMap(maxRows);
+    this.#adopted = new RecentMap(maxRows);
     this.#now = now;
+    this.#elapsed = elapsed;
   }
 
   /** The row of a peer, made when there is none; touching it makes it the newest. */
@@ -55,6 +66,13 @@ export class Ledger {
     origin.completionsRight += group.completions.filter((completion) => completion.reward === 1).length;
   }
 
+  adopted(origin: PeerId): void {
+    this.touch(origin).groupsAdopted++;
+    const lastHour = this.#adopted.get(origin) ?? new LastHour();
+    lastHour.add(this.#elapsed());
+    this.#adopted.set(origin, lastHour);
+  }
+
   refused(peer: PeerId, reason: RejectionReason): void {
     const { rejected } = this.touch(peer);
     rejected[reason] = (rejected[reason] ?? 0) + 1;
@@ -62,14 +80,21 @@ export class Ledger {
 
   /** Who has a finished handshake now. */
   setConnected(peers: ReadonlySet<PeerId>): void {
-    for (const row of this.#rows.values()) row.connected = peers.has(row.peer);
+    for (const row of this.#rows.values()) {
+      row.connected = peers.has(row.peer);
+      if (!row.connected) row.path = null;
+    }
   }
 
   /** Copies, latest first. */
   rows(): PeerEntry[] {
     return this.#rows
       .values()
-      .map((row) => ({ ...row, rejected: { ...row.rejected } }))
+      .map((row) => ({
+        ...row,
+        rejected: { ...row.rejected },
+        adoptedLastHour: this.#adopted.get(row.peer)?.sum(this.#elapsed()) ?? 0,
+      }))
       .reverse();
   }
 }
@@ -80,6 +105,7 @@ function emptyRow(peer: PeerId, now: number): PeerEntry {
     connected: false,
     policyName: null,
     latencyMs: null,
+    path: null,
     bytesIn: 0,
     bytesOut: 0,
     groupsReceived: 0,
@@ -88,6 +114,7 @@ function emptyRow(peer: PeerId, now: number): PeerEntry {
     completionsVerified: 0,
     completionsRight: 0,
     groupsAdopted: 0,
+    adoptedLastHour: 0,
     firstSeenAt: now,
     lastSeenAt: now,
   };

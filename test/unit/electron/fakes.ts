@@ -37,6 +37,7 @@ export function statusOf(name: RunStateName, text: string, reason: WaitReason | 
       rejected: {},
       bytesIn: 0,
       bytesOut: 0,
+      network: null,
     },
     uptimeMs: 1,
     trainedMs: 1,
