@@ -75,6 +75,8 @@ export class Credit {
   readonly #pulledBy: RecentMap<true>;
   #counters = { produced: 0, shared: 0, pulled: 0 };
   #profileAt = Number.NEGATIVE_INFINITY;
+  /** What others were last told; null before the first profile. */
+  #told: { displayName: string; team: string } | null = null;
 
   constructor(options: CreditOptions) {
     this.#options = options;
@@ -147,7 +149,7 @@ export class Credit {
   /** Signs what has gathered; called with every round. */
   publish(round: number): void {
     const { identity, instanceId, now } = this.#options;
-    if (now() - this.#profileAt >= PROFILE_EVERY_MS) this.#publishProfile();
+    if (now() - this.#profileAt >= PROFILE_EVERY_MS || this.#renamed()) this.#publishProfile();
     const refused = this.#refused.splice(0, REFUSALS_PER_SHEET);
     const receipts = [...refused, ...this.#adopted.splice(0, NOTE.maxReceipts - refused.length)];
     if (receipts.length === 0) return;
@@ -184,9 +186,12 @@ export class Credit {
         displayName: named(profile?.displayName),
         team: named(profile?.team),
         auditors: auditors.get(device) ?? 0,
-        plausibility: this.#plausibility.of(device),
+        plausibility: null,
       });
     }
+    const others = this.#devicesByOwner();
+    for (const row of rows.values())
+      row.plausibility = this.#plausibility.of([...row.devices, ...(others.get(row.owner) ?? [])]);
     return [...rows.values()].sort((a, b) => b.score - a.score || (a.owner < b.owner ? -1 : 1));
   }
 
@@ -222,10 +227,19 @@ export class Credit {
     return { ok: true };
   }
 
+  /** A name that was changed is told with the next round; so is one that was taken back. */
+  #renamed(): boolean {
+    if (this.#told === null) return false;
+    const { displayName, team } = this.#options.profile();
+    return displayName !== this.#told.displayName || team !== this.#told.team;
+  }
+
   #publishProfile(): void {
     const { identity, now, profile } = this.#options;
     const names = profile();
-    if (names.displayName === '' && names.team === '' && identity.owner.signature === null) return;
+    const silent = names.displayName === '' && names.team === '' && identity.owner.signature === null;
+    if (silent && this.#told === null) return;
+    this.#told = { ...names };
     this.#profileAt = now();
     const signed = signProfile({ createdAt: now(), ...names }, identity.owner, identity.keyPair);
     this.#hold(signed, `${identity.publicKey}/profile`, 0, true);
@@ -233,6 +247,14 @@ export class Credit {
 
   #hold(note: Note, start: string, round: number, own: boolean): void {
     this.#options.hold({ id: note.id, origin: toHex(note.peer), start, round, bytes: note.bytes }, own);
+  }
+
+  /** Those with a profile, also where nothing they made was worth counting. */
+  #devicesByOwner(): Map<PeerId, PeerId[]> {
+    const devices = new Map<PeerId, PeerId[]>();
+    for (const [device, { owner }] of this.#profiles.entries())
+      devices.set(owner, [...(devices.get(owner) ?? []), device]);
+    return devices;
   }
 
   #ownerOf(peer: PeerId): PeerId {

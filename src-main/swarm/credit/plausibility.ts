@@ -43,12 +43,12 @@ export class PlausibilityWatch {
     }
   }
 
-  /** Null when nothing of the peer was verified. */
-  of(peer: PeerId): Plausibility | null {
-    const own = this.#peers.get(peer);
-    if (own === undefined) return null;
+  /** All devices of one owner together; null when nothing of them was verified. */
+  of(devices: readonly PeerId[]): Plausibility | null {
+    const own = this.#together(devices);
+    if (own.size === 0) return null;
     let [right, completions, expectedRight, comparable, rightComparable] = [0, 0, 0, 0, 0];
-    for (const [kind, tally] of own.entries()) {
+    for (const [kind, tally] of own) {
       right += tally.right;
       completions += tally.of;
       const all = this.#all.get(kind);
@@ -62,6 +62,17 @@ export class PlausibilityWatch {
     const rate = comparable === 0 ? 0 : rightComparable / comparable;
     const implausible = expected !== null && comparable >= ENOUGH && rate >= 0.95 && expected <= 0.6;
     return { solveRate: completions === 0 ? 0 : right / completions, expected, completions, implausible };
+  }
+
+  /** By kind. The owner's own devices are not "others" to each other. */
+  #together(devices: readonly PeerId[]): Map<string, Tally> {
+    const sums = new Map<string, Tally>();
+    for (const device of new Set(devices))
+      for (const [kind, { right, of }] of this.#peers.get(device)?.entries() ?? []) {
+        const sum = sums.get(kind) ?? { right: 0, of: 0 };
+        sums.set(kind, { right: sum.right + right, of: sum.of + of });
+      }
+    return sums;
   }
 }
 

@@ -2,8 +2,8 @@
  * Credit that can be checked. Counts, per origin and hour, the records with a reward spread that this node verified itself
  * (`checked`), and those it never saw but at least two distinct auditors it believes signed alike receipts for (`vouched`, by the
  * second largest weight). A score is checked + at most MAX_MULTIPLE x checked of vouched: whoever this node has never checked
- * has none, however many keys vouch for it. For this node's own records the roles turn: they count once somebody else's true
- * receipt came. Nothing self-reported counts: receipts for oneself, or for a device of the same owner, are ignored.
+ * has none, however many keys vouch for it. For this node's own records the roles turn: they count as checked once somebody
+ * else's true receipt came; those of an earlier start, whose verdicts this node has forgotten, as vouched like anybody's. Nothing self-reported counts: receipts for oneself, or for a device of the same owner, are ignored.
  * Knows no network and no text.
  */
 import type { PeerId } from '../../types.ts';
@@ -212,8 +212,8 @@ export class ReceiptBook {
 
   #claim(auditor: PeerId, receipt: Receipt): void {
     const { origin, record, right, of, round } = receipt;
-    // Who has nothing checked here has no score that a claim could add to; and this node knows its own records.
-    if (origin === this.#options.ownKey || this.score(origin, 'week').checked === 0) return;
+    // Who has nothing checked here has no score that a claim could add to.
+    if (this.score(origin, 'week').checked === 0) return;
     if (right === 0 || right === of) return; // honest nodes adopt only what has a spread
     const open = this.#openClaims.get(auditor) ?? 0;
     if (open >= CLAIMS_OF_AUDITOR) return;

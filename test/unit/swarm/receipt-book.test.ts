@@ -140,6 +140,39 @@ test('own records count when somebody else’s true receipt comes; refusals say 
   );
 });
 
+test('own records of an earlier start count as vouched once two believed auditors say so, within the bound', () => {
+  const { book, make, check, vouch, trust } = scene();
+  const [known, forgotten, another] = [make(ME), make(ME), make(ME)];
+  for (const auditor of [A, B, C]) trust(auditor, key(30));
+  vouch(A, forgotten);
+  vouch(B, forgotten);
+  assert.deepEqual(book.score(ME, 'day'), { score: 0, checked: 0, vouched: 0 }, 'nothing confirmed yet');
+  check(known);
+  vouch(A, known);
+  vouch(A, forgotten);
+  assert.equal(book.score(ME, 'day').vouched, 0, 'one auditor is not enough');
+  vouch(ME, forgotten);
+  assert.equal(book.score(ME, 'day').vouched, 0, 'nor is this node its own second one');
+  vouch(B, forgotten);
+  assert.deepEqual(book.score(ME, 'day'), { score: 2, checked: 1, vouched: 1 });
+  vouch(B, another, { right: 2 });
+  vouch(C, another, { right: 5 });
+  assert.equal(book.score(ME, 'day').vouched, 1, 'they must say the same');
+  for (let i = 0; i < 9; i++) {
+    const more = make(ME);
+    vouch(A, more);
+    vouch(B, more);
+  }
+  assert.deepEqual(book.score(ME, 'day'), { score: 1 + MAX_MULTIPLE, checked: 1, vouched: 10 });
+  assert.deepEqual(
+    book
+      .receiptsOf(ME, 99)
+      .map(({ checkedHere }) => checkedHere)
+      .filter(Boolean),
+    [true],
+  );
+});
+
 test('devices of one owner do not vouch for each other', () => {
   const { book, make, check, vouch, trust } = scene({ [A]: key(77), [key(20)]: key(77) });
   check(make(key(20)));
@@ -223,9 +256,24 @@ test('knowing the answers without a policy stands out', () => {
     watch.note('oracle', task, 8, 8);
     watch.note('easy', { ...task, config: { terms: 2 } }, 8, 8);
   }
-  assert.equal(watch.of('oracle')?.implausible, true);
-  assert.equal(watch.of('oracle')?.expected, 0.375);
-  assert.equal(watch.of('a')?.implausible, false);
-  assert.deepEqual(watch.of('easy'), { solveRate: 1, expected: null, completions: 160, implausible: false });
-  assert.equal(watch.of('nobody'), null);
+  assert.equal(watch.of(['oracle'])?.implausible, true);
+  assert.equal(watch.of(['oracle'])?.expected, 0.375);
+  assert.equal(watch.of(['a'])?.implausible, false);
+  assert.deepEqual(watch.of(['easy']), { solveRate: 1, expected: null, completions: 160, implausible: false });
+  assert.equal(watch.of(['nobody']), null);
+  assert.equal(watch.of([]), null);
+});
+
+test('an owner’s devices are judged together, and are not "the others" to each other', () => {
+  const watch = new PlausibilityWatch(16);
+  const task = { generator: 'g', version: 1, config: { terms: 5 }, seed: '1', index: 0 };
+  for (let i = 0; i < 20; i++) {
+    for (const device of ['phone', 'tower', 'tower', 'tower']) watch.note(device, task, 8, 8);
+    watch.note('honest', task, 2, 8);
+  }
+  const together = { solveRate: 1, expected: 0.25, completions: 640, implausible: true };
+  assert.deepEqual(watch.of(['phone', 'tower']), together);
+  assert.deepEqual(watch.of(['tower', 'phone', 'tower']), together, 'in any order, each counted once');
+  assert.equal(watch.of(['phone'])?.implausible, false, 'the other device would have hidden it');
+  assert.deepEqual(watch.of(['gone', 'honest']), watch.of(['honest']));
 });
