@@ -1,48 +1,14 @@
 /** `models list`: known models and those on this disk, what each needs here, and whether it fits. */
-import { catalogue, type CatalogueModel } from '../../native-models/hub/catalogue.ts';
-import { findModels, type FoundModel } from '../../native-models/hub/find-models.ts';
-import type { PolicyConfig } from '../../native-models/policy/policy-config.ts';
-import { PolicyError } from '../../native-models/policy/policy-error.ts';
-import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
-import type { Config } from '../config.ts';
+import { listModels as readModels, type ListedModel } from '../models/list-models.ts';
+import { availableBytes, parametersOf } from '../models/model-fit.ts';
 import type { ModelsOptions, ModelsSurroundings } from './models-command.ts';
-import {
-  availableBytes,
-  fitJson,
-  parametersOf,
-  placesOf,
-  questionFor,
-  readPolicyConfig,
-  settingsOf,
-  verdictWords,
-} from './models-fit.ts';
+import { fitJson, placesOf, settingsOf, verdictWords } from './models-fit.ts';
 import { formatBytes, formatCount } from './quantities.ts';
 import { alignTable, harmless, paint, type Terminal } from './terminal.ts';
 
-/** What is told of a model: known or found, or both. */
-interface Listed {
-  id: string;
-  /** Null where config.json is not one that can be computed; `problem` says why. */
-  config: PolicyConfig | null;
-  known: CatalogueModel | null;
-  found: FoundModel | null;
-  fit: Fit | null;
-  problem: string | null;
-}
-
 export async function listModels(options: ModelsOptions, { terminal, env }: ModelsSurroundings): Promise<void> {
   const settings = settingsOf(options, env);
-  const found = await findModels(await placesOf(options, settings, env));
-  const listed: Listed[] = catalogue.map((known) => ({
-    id: known.id,
-    config: known.config,
-    known,
-    found: found.find(({ id, lacks }) => id === known.id && lacks === null) ?? null,
-    fit: fitWork(questionFor(known.config, settings, {}), availableBytes()),
-    problem: null,
-  }));
-  const others = found.filter(({ id, lacks }) => lacks !== null || !catalogue.some((known) => known.id === id));
-  for (const model of others) listed.push(await describeFound(model, settings));
+  const listed = await readModels(await placesOf(options, settings, env), settings);
   if (options.json === true) {
     terminal.print(JSON.stringify({ availableBytes: availableBytes(), models: listed.map(asJson) }, null, 2));
     return;
@@ -61,19 +27,7 @@ export async function listModels(options: ModelsOptions, { terminal, env }: Mode
   );
 }
 
-async function describeFound(found: FoundModel, settings: Config): Promise<Listed> {
-  const base = { id: found.id, known: null, found };
-  if (found.lacks !== null) return { ...base, config: null, fit: null, problem: `has no ${found.lacks}` };
-  try {
-    const config = await readPolicyConfig(found.directory);
-    return { ...base, config, fit: fitWork(questionFor(config, settings, {}), availableBytes()), problem: null };
-  } catch (error) {
-    if (error instanceof PolicyError) return { ...base, config: null, fit: null, problem: error.message };
-    throw error;
-  }
-}
-
-function rowOf({ id, config, known, found, fit, problem }: Listed, terminal: Terminal): string[] {
+function rowOf({ id, config, known, found, fit, problem }: ListedModel, terminal: Terminal): string[] {
   const [word, colour] = fit ? verdictWords[fit.verdict] : (['cannot be used', 'red'] as const);
   return [
     harmless(id),
@@ -88,7 +42,7 @@ function rowOf({ id, config, known, found, fit, problem }: Listed, terminal: Ter
   ];
 }
 
-function asJson({ id, config, known, found, fit, problem }: Listed): Record<string, unknown> {
+function asJson({ id, config, known, found, fit, problem }: ListedModel): Record<string, unknown> {
   return {
     id,
     parameters: config ? parametersOf(config) : null,

@@ -1,13 +1,10 @@
 /** `models pull`: brings a model onto this disk, or says where it is already; shows how far it is. */
 import { catalogue } from '../../native-models/hub/catalogue.ts';
-import { findModel } from '../../native-models/hub/find-models.ts';
-import { HubError } from '../../native-models/hub/hub-error.ts';
 import { hubSettings } from '../../native-models/hub/hub-settings.ts';
-import { pullModel, type PullProgress } from '../../native-models/hub/pull-model.ts';
-import { fitWork } from '../../native-models/runtime/fit-work.ts';
-import type { Config } from '../config.ts';
+import type { PullProgress } from '../../native-models/hub/pull-model.ts';
+import { fetchModel } from '../models/fetch-model.ts';
 import type { ModelsOptions, ModelsSurroundings } from './models-command.ts';
-import { availableBytes, placesOf, questionFor, readPolicyConfig, settingsOf } from './models-fit.ts';
+import { placesOf, settingsOf } from './models-fit.ts';
 import { formatBytes, formatDuration } from './quantities.ts';
 import { harmless, type Terminal } from './terminal.ts';
 
@@ -19,51 +16,33 @@ export async function pullToDisk(
   { terminal, env }: ModelsSurroundings,
 ): Promise<void> {
   const settings = settingsOf(options, env);
-  const places = await placesOf(options, settings, env);
-  const finish = (directory: string, bytes: number, alreadyThere: boolean, commit: string | null): void => {
-    const facts = { id, directory, bytes, alreadyThere, commit };
-    if (options.json === true) terminal.print(JSON.stringify(facts, null, 2));
-    else {
-      const words = alreadyThere ? 'is on this disk already' : `is here: ${formatBytes(bytes)}, every file verified`;
-      terminal.print(`${id} ${words}\n  ${directory}\nTrain it with: waggle start --policy ${directory}`);
-    }
-  };
-  const here = await findModel(places, id);
-  // A copy of other programs is as good, unless a certain state is asked for.
-  if (here?.source === 'cache' && options.revision === undefined) {
-    finish(here.directory, here.weightBytes, true, null);
+  const quiet = options.json === true;
+  const known = catalogue.find((model) => model.id === id);
+  const { directory, bytes, alreadyThere, commit, unasked } = await fetchModel({
+    id,
+    revision: options.revision,
+    places: await placesOf(options, settings, env),
+    hub: await hubSettings(env, options.endpoint),
+    settings,
+    onProgress: quiet ? () => undefined : progressOn(terminal, known?.licence ?? null),
+    onTooLarge: ({ estimate, availableBytes }) => {
+      const needs = `${formatBytes(estimate.totalBytes)} of memory, ${formatBytes(availableBytes)} are free`;
+      terminal.complain(`Training it here needs about ${needs}: it may not fit.`);
+    },
+  });
+  if (quiet) {
+    terminal.print(JSON.stringify({ id, directory, bytes, alreadyThere, commit }, null, 2));
     return;
   }
-  const known = catalogue.find((model) => model.id === id);
-  if (known && options.json !== true) terminal.complain(`Licence: ${known.licence}. Its conditions hold for what you train, too.`); // prettier-ignore
-  try {
-    const pulled = await pullModel({
-      id,
-      ...(options.revision === undefined ? {} : { revision: options.revision }),
-      modelsDirectory: places.modelsDirectory,
-      settings: await hubSettings(env, options.endpoint),
-      onProgress: options.json === true ? () => undefined : progressOn(terminal),
-      beforeWeights: (directory) => checkBeforeWeights(directory, settings, terminal),
-    });
-    finish(pulled.directory, pulled.bytes, pulled.alreadyThere, pulled.origin.commit);
-  } catch (error) {
-    const offline = error instanceof HubError && error.code === 'hubOffline';
-    if (!offline || here === null || options.revision !== undefined) throw error;
-    if (options.json !== true) terminal.complain('The hub cannot be reached, so nobody can say whether there is a newer one.'); // prettier-ignore
-    finish(here.directory, here.weightBytes, true, null);
-  }
+  if (unasked) terminal.complain('The hub cannot be reached, so nobody can say whether there is a newer one.');
+  const words = alreadyThere ? 'is on this disk already' : `is here: ${formatBytes(bytes)}, every file verified`;
+  terminal.print(`${id} ${words}\n  ${directory}\nTrain it with: waggle start --policy ${directory}`);
 }
 
-/** A model that cannot be computed is refused before gigabytes are fetched; one that is too large is only warned of. */
-async function checkBeforeWeights(directory: string, settings: Config, terminal: Terminal): Promise<void> {
-  const fit = fitWork(questionFor(await readPolicyConfig(directory), settings, {}), availableBytes());
-  if (fit.verdict !== 'tooLarge') return;
-  const needs = `${formatBytes(fit.estimate.totalBytes)} of memory, ${formatBytes(fit.availableBytes)} are free`;
-  terminal.complain(`Training it here needs about ${needs}: it may not fit.`);
-}
-
-function progressOn(terminal: Terminal): (progress: PullProgress) => void {
+/** The licence is said before anything is fetched. */
+function progressOn(terminal: Terminal, licence: string | null): (progress: PullProgress) => void {
   let saidAtMs = -Infinity;
+  if (licence !== null) terminal.complain(`Licence: ${licence}. Its conditions hold for what you train, too.`);
   return (progress) => {
     if (progress.phase === 'waiting') {
       terminal.complain(`${harmless(progress.reason)} Trying again in ${formatDuration(progress.waitMs)}.`);

@@ -9,7 +9,7 @@ const production = edges.filter(({ from }) => !from.startsWith('test/'));
 
 /** What every part of src-main may use. */
 const common = ['src-main/base', 'src-main/types.ts', 'src-main/config.ts', 'src-main/config'];
-const lower = ['tasks', 'data', 'rollout', 'swarm', 'objective', 'train', 'stats', 'store', 'hardware'].map(
+const lower = ['tasks', 'data', 'rollout', 'swarm', 'objective', 'train', 'stats', 'store', 'models', 'hardware'].map(
   (name) => `src-main/${name}`,
 );
 const shellParts = ['src-main/engine', 'src-main/cli', ...lower, ...common, 'native-models'];
@@ -37,6 +37,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src-main/train': ['src-main/rollout', 'src-main/objective', 'native-models', ...common],
   'src-main/stats': common,
   'src-main/store': ['src-main/stats', 'src-main/engine/api.ts', ...common],
+  'src-main/models': ['src-main/engine/api.ts', 'native-models', ...common],
   'src-main/hardware': ['src-main/engine/api.ts', 'native-models', ...common],
   'src-main/engine': [...lower, ...common, 'native-models'],
   'src-main/electron': shellParts,
