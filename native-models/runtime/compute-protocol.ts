@@ -61,6 +61,12 @@ export interface ComputeCalls {
    * the policy is elsewhere (a round was interrupted between two epochs) the call fails with code `checkpointMidRound`.
    */
   save: { args: { state: CheckpointState; version: number }; result: { bytes: number } };
+  /**
+   * A second line of training (branch.ts). keep: copies the policy aside, in place of an earlier copy. exchange: copy and policy change
+   * places; in between `save` fails with code `checkpointMidRound`. drop: forgets the copy; refused in between. None of them waits
+   * while held, so that a call that was cancelled can be put right. Answers the optimiser steps of the policy in place.
+   */
+  branch: { args: 'keep' | 'exchange' | 'drop'; result: { version: number; keptBytes: number } };
   /** Writes the trained policy as a Hugging Face folder; an adapter is worked in, and kept beside as a PEFT folder `adapter`. */
   exportPolicy: { args: { directory: string }; result: null };
 }

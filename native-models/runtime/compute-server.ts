@@ -12,6 +12,7 @@ import { policyCard } from '../policy/model-card.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { randomStream } from './sampling.ts';
+import { Branch } from './branch.ts';
 import { generate } from './generate.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import type {
@@ -51,6 +52,7 @@ export class ComputeServer {
     tokenizer: null,
   };
   private store: CheckpointStore | null = null;
+  private branch: Branch | null = null;
   private queue: Promise<void> = Promise.resolve();
   private held = false;
   private cancelled = false;
@@ -141,6 +143,7 @@ export class ComputeServer {
       this.opened().dropGradient();
       return Promise.resolve(null);
     },
+    branch: (step) => Promise.resolve(this.branchStep(step)),
     save: ({ state, version }) => this.save(state, version),
     exportPolicy: async ({ directory }) => {
       await this.exportPolicy(directory);
@@ -150,6 +153,7 @@ export class ComputeServer {
 
   private async open(args: ComputeCalls['open']['args']): Promise<OpenedPolicy> {
     await this.policy?.close();
+    this.branch = null;
     const { config, weights, tokenizer, name, storedAs } = await loadPolicyFolder(args.policyDirectory);
     const adapter = args.adapter ? chooseAdapter(weights.length, args.adapter) : null;
     const policy = new PolicyRuntime({
@@ -180,7 +184,31 @@ export class ComputeServer {
     };
   }
 
+  private branchStep(step: ComputeCalls['branch']['args']): ComputeCalls['branch']['result'] {
+    const policy = this.opened();
+    const line = { parts: this.checkpointParts(policy), optimizer: policy.optimizer };
+    if (step === 'exchange') {
+      if (!this.branch) throw new Error('No branch is kept');
+      policy.dropGradient();
+      this.branch.exchange(line);
+    } else {
+      this.requireInPlace();
+      this.branch = step === 'keep' ? new Branch(line) : null;
+    }
+    return { version: policy.optimizer.step, keptBytes: this.branch?.bytes ?? 0 };
+  }
+
+  /** What is in the policy's place now is another line of training: nothing may take it for the policy. */
+  private requireInPlace(): void {
+    if (!this.branch?.away) return;
+    throw Object.assign(new Error('A branch is being trained in the place of the policy'), {
+      code: 'checkpointMidRound',
+      fix: 'Nothing to do: the policy is what the last checkpoint and the redo log say.',
+    });
+  }
+
   private async exportPolicy(directory: string): Promise<void> {
+    this.requireInPlace();
     const policy = this.opened();
     const { config, adapter, trained } = policy;
     const { name, storedAs } = this.base;
@@ -227,6 +255,7 @@ export class ComputeServer {
   private async save(node: CheckpointState, version: number): Promise<{ bytes: number }> {
     const policy = this.opened();
     const { trained, optimizer, adapter } = policy;
+    this.requireInPlace();
     if (optimizer.step !== version) {
       throw Object.assign(
         new Error(`The policy has taken ${optimizer.step} optimiser steps, the checkpoint would say ${version}`),
