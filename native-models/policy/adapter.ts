@@ -84,18 +84,28 @@ export function mergeAdapter(
   flat: Float32Array,
 ): Float32Array {
   const merged = base.slice();
+  addAdapter(config, merged, adapter, flat);
+  return merged;
+}
+
+/** Works the adapter into the weights themselves. */
+export function addAdapter(
+  config: PolicyConfig,
+  weights: Float32Array,
+  adapter: AdapterConfig,
+  flat: Float32Array,
+): void {
   const slots = new Map(adapterSlots(config, adapter).map((slot) => [slot.name, slot]));
   const scale = adapter.alpha / adapter.rank;
   for (const weight of parameterSlots(config)) {
     const path = weight.name.replace(/\.weight$/, '');
     const [a, b] = [slots.get(`${path}.lora_A.weight`), slots.get(`${path}.lora_B.weight`)];
     if (!a || !b) continue;
-    const target = merged.subarray(weight.offset, weight.offset + weight.length);
+    const target = weights.subarray(weight.offset, weight.offset + weight.length);
     const matrixA = flat.subarray(a.offset, a.offset + a.length);
     const matrixB = flat.subarray(b.offset, b.offset + b.length);
     addProduct(target, matrixB, matrixA, adapter.rank, scale);
   }
-  return merged;
 }
 
 /** target [out,in] += scale * left [out,rank] x right [rank,in]; each row is summed in double precision. */

@@ -7,106 +7,148 @@
  *     w         -= b [(1-l) grad_w L_SFT(theta,w) + l (grad_w L_RL(theta,w) - grad_w L_RL(theta-hat,w))]
  *
  * All three read the weights of step k. The last term makes w the part that demonstrations help rewards with. Two backward passes
- * through one graph over merged weights, theta + s B A and theta-hat + s B A; the adapter's gradient follows from theirs
- * (adapter-gradient.ts). Decisions: AdamW in place of plain ascent, each of the three with its own moments and norm clipping.
+ * through one graph over what both make up together (bridge-layout.ts). Decisions: AdamW in place of plain ascent, each of the three
+ * with its own moments and norm clipping. L_RL is the sum of the parts of `rollouts`: own groups' and peers' objective.
  * Without `adapter` it is the convex mix of both losses; without `gain` the adapter is trained like theta (the control).
  *
- * The cooperative gain J_RL(theta,w) - J_RL(theta-hat,w) is measured on the step's rollouts, by the RL objective's own value.
+ * The cooperative gain J_RL(theta,w) - J_RL(theta-hat,w) is measured on the step's rollouts, by the RL objectives' own values; by
+ * `undivided` where an objective has that metric, because its own value is always 0 (ASymPO).
  * Knows nothing of tasks, rewards or processes. The owner keeps and closes the runtime.
  */
-import { adamWStep, clipFactor, createAdamWState, globalNorm, type AdamWOptions } from '../optim/adamw.ts';
-import { adapterGradient } from '../policy/adapter-gradient.ts';
-import { adapterSlots, initialAdapter, mergeAdapter, type AdapterConfig } from '../policy/adapter.ts';
+import {
+  adamWStep,
+  clipFactor,
+  createAdamWState,
+  globalNorm,
+  type AdamWOptions,
+  type AdamWState,
+} from '../optim/adamw.ts';
+import { initialAdapter } from '../policy/adapter.ts';
+import type { ParameterSlot } from '../policy/parameters.ts';
 import type { TrainRow } from './batch.ts';
-import type { Checkpoint, PolicyRuntime } from './policy-runtime.ts';
+import type { BridgeLayout } from './bridge-layout.ts';
+import {
+  MAX_BAD_GRADIENTS,
+  badGradientError,
+  type Checkpoint,
+  type GradientSum,
+  type PolicyRuntime,
+} from './policy-runtime.ts';
 
 export interface BridgeOptions {
-  /** Null: theta alone is trained. */
-  adapter: AdapterConfig | null;
+  layout: BridgeLayout;
+  /** Where training starts: the runtime's own weights, or its first adapter's. Kept and changed. */
+  theta: Float32Array;
   /** Whether the adapter is trained on the cooperative gain; needs theta-hat. */
   gain: boolean;
-  /** Names of gradient graphs that the runtime knows. */
-  objectives: { sft: string; rl: string };
-  maxTokens: number;
-  maxGradientNorm: number;
+  /** For the adapter's start, uniform in [0, 1). */
   random: () => number;
 }
 export interface BridgeStep {
+  /** Name of the gradient graph for demonstrations. */
+  sft: string;
   demonstrations: readonly TrainRow[];
-  rollouts: readonly TrainRow[];
+  /** Each under a gradient graph that the runtime knows; `rowWeight`s add up over all parts. */
+  rollouts: readonly { objective: string; rows: readonly TrainRow[] }[];
   /** l: 0 is SFT alone, 1 RL alone. */
   lambda: number;
   theta: AdamWOptions;
   adapter: AdamWOptions;
+  maxTokens: number;
+  maxGradientNorm: number;
 }
 export interface BridgeOutcome {
-  sftLoss: number | null;
-  rlLoss: number | null;
+  /** Null where lambda or the lack of rows left it out. Losses are of full weight, whatever lambda. */
+  sft: GradientSum | null;
+  /** One for each part of `rollouts`; empty where left out. */
+  rl: GradientSum[];
   /** Null without theta-hat or without rollouts. */
   cooperativeGain: number | null;
   /** Of theta, before clipping. */
   gradientNorm: number;
   adapterGradientNorm: number | null;
-  /** False when a gradient was not finite: nothing was changed. */
+  /** False when there was nothing to learn from or a gradient was not finite: nothing was changed. */
   applied: boolean;
 }
 
-/** Copies of theta that are held at once, and of w: what a node must have room for before it starts. */
-const THETA_COPIES = { plain: 6, gain: 10 };
-const ADAPTER_COPIES = 5;
-
-/** Bytes of all weights, gradients and moments; activations come on top. */
-export function bridgeMemoryBytes(parameters: number, adapterParameters: number, gain: boolean): number {
-  return 4 * (parameters * THETA_COPIES[gain ? 'gain' : 'plain'] + adapterParameters * ADAPTER_COPIES);
+/** One of theta, theta-hat and w. */
+interface Trainee {
+  weights: Float32Array;
+  state: AdamWState;
+  slots: readonly ParameterSlot[];
 }
+export type BridgePart = 'theta' | 'hat' | 'adapter';
 
 export class BridgePolicy {
   private readonly runtime: PolicyRuntime;
-  private readonly options: BridgeOptions;
-  private readonly theta: Float32Array;
-  private readonly hat: { weights: Float32Array; state: ReturnType<typeof createAdamWState> } | null;
-  private readonly adapter: {
-    config: AdapterConfig;
-    flat: Float32Array;
-    slots: ReturnType<typeof adapterSlots>;
-    state: ReturnType<typeof createAdamWState>;
-  } | null;
+  private readonly layout: BridgeLayout;
+  private readonly parts: Partial<Record<BridgePart, Trainee>> & { theta: Trainee };
+  /** theta's gradient while theta-hat's is computed. */
+  private held: Float32Array | null = null;
+  /** In a row. */
+  private badGradients = 0;
 
-  /** `runtime`: without an adapter of its own; its weights are theta's start, and always what generates and scores. */
-  constructor(runtime: PolicyRuntime, options: BridgeOptions) {
-    if (runtime.adapter) throw new Error('BridgePolicy: the runtime has an adapter of its own');
+  /** The runtime is always set to theta with w, between steps: that is what generates and scores. */
+  constructor(runtime: PolicyRuntime, { layout, theta, gain, random }: BridgeOptions) {
+    const trainee = (weights: Float32Array, slots: readonly ParameterSlot[]): Trainee => ({
+      weights,
+      slots,
+      state: createAdamWState(weights.length),
+    });
     this.runtime = runtime;
-    this.options = options;
-    this.theta = runtime.weights.slice();
-    this.hat =
-      options.gain && options.adapter
-        ? { weights: runtime.weights.slice(), state: createAdamWState(runtime.weights.length) }
-        : null;
-    this.adapter = null;
-    if (options.adapter) {
-      const slots = adapterSlots(runtime.config, options.adapter);
-      const flat = initialAdapter(slots, options.random);
-      this.adapter = { config: options.adapter, flat, slots, state: createAdamWState(flat.length) };
-    }
+    this.layout = layout;
+    const { thetaSlots, adapterSlots } = layout;
+    this.parts = { theta: trainee(theta, thetaSlots) };
+    if (adapterSlots) this.parts.adapter = trainee(initialAdapter(adapterSlots, random), adapterSlots);
+    if (adapterSlots && gain) this.parts.hat = trainee(theta.slice(), thetaSlots);
+    this.compute('theta');
   }
 
+  /** Steps that theta has taken. */
+  get version(): number {
+    return this.parts.theta.state.step;
+  }
+
+  /** What a checkpoint must hold; to be changed in place only before `restored`. */
+  part(name: BridgePart): Readonly<Trainee> | null {
+    return this.parts[name] ?? null;
+  }
+
+  /** After a checkpoint's numbers were put into the parts. */
+  restored(): void {
+    this.compute('theta');
+  }
+
+  /** @throws Error `gradientNotFinite` when several steps in a row were left out for that */
   async step(step: BridgeStep, checkpoint: Checkpoint = () => undefined): Promise<BridgeOutcome> {
-    const { sft, rl } = this.options.objectives;
-    const { lambda } = step;
-    this.runtime.dropGradient();
-    const sftLoss = await this.pass(sft, step.demonstrations, 1 - lambda, checkpoint);
-    const rlLoss = await this.pass(rl, step.rollouts, lambda, checkpoint);
-    if (sftLoss === null && rlLoss === null) return nothingDone();
-    const gradient = this.takeGradient();
-    const atHat = this.hat && rlLoss !== null ? await this.passAtHat(step.rollouts, checkpoint) : null;
-    const applied = this.apply(step, gradient, atHat?.gradient ?? null);
-    this.runtime.weights.set(this.merged(this.theta));
-    return {
-      sftLoss,
-      rlLoss,
-      cooperativeGain: atHat && rlLoss !== null ? atHat.loss - rlLoss : null,
-      ...applied,
-    };
+    const { runtime, parts } = this;
+    const { sft, demonstrations, rollouts, lambda } = step;
+    runtime.dropGradient();
+    const sftSum = await this.pass(sft, demonstrations, 1 - lambda, step, checkpoint);
+    const rl = await this.passes(rollouts, lambda, step, checkpoint);
+    const atTheta = { sft: sftSum, rl };
+    if (!sftSum && rl.length === 0)
+      return { ...atTheta, cooperativeGain: null, gradientNorm: 0, adapterGradientNorm: null, applied: false };
+    const needsHat = parts.hat !== undefined && rl.length > 0;
+    const gradient = needsHat ? this.hold(runtime.flatGradient()) : runtime.flatGradient();
+    const atHat = needsHat ? await this.passesAtHat(rollouts, step, checkpoint) : null;
+    const applied = this.apply(step, gradient, atHat && runtime.flatGradient());
+    runtime.dropGradient();
+    return { ...atTheta, cooperativeGain: atHat && valueOf(atHat) - valueOf(rl), ...applied };
+  }
+
+  private async passes(
+    rollouts: BridgeStep['rollouts'],
+    share: number,
+    step: BridgeStep,
+    checkpoint: Checkpoint,
+  ): Promise<GradientSum[]> {
+    const sums: GradientSum[] = [];
+    for (const { objective, rows } of rollouts) {
+      const sum = await this.pass(objective, rows, share, step, checkpoint);
+      if (sum) sums.push(sum);
+    }
+    return sums;
   }
 
   /** Adds `share` times the gradient of the mean loss; null when there is nothing to add. */
@@ -114,84 +156,95 @@ export class BridgePolicy {
     objective: string,
     rows: readonly TrainRow[],
     share: number,
+    { maxTokens }: BridgeStep,
     checkpoint: Checkpoint,
-  ): Promise<number | null> {
+  ): Promise<GradientSum | null> {
     if (share === 0 || rows.length === 0) return null;
     const scaled = rows.map((row) => ({ ...row, rowWeight: row.rowWeight * share }));
-    const { loss } = await this.runtime.accumulate(objective, scaled, this.options.maxTokens, checkpoint);
-    return loss / share;
+    const { loss, metrics, tokens } = await this.runtime.accumulate(objective, scaled, maxTokens, checkpoint);
+    const { undivided } = metrics;
+    return {
+      loss: loss / share,
+      metrics: { ...metrics, ...(undivided === undefined ? {} : { undivided: undivided / share }) },
+      tokens,
+    };
   }
 
-  private async passAtHat(
-    rows: readonly TrainRow[],
+  /** The RL losses and gradient at theta-hat; afterwards the runtime computes with theta again. */
+  private async passesAtHat(
+    rollouts: BridgeStep['rollouts'],
+    step: BridgeStep,
     checkpoint: Checkpoint,
-  ): Promise<{ loss: number; gradient: Float32Array }> {
-    this.runtime.weights.set(this.merged(this.hat!.weights));
+  ): Promise<GradientSum[]> {
+    this.runtime.dropGradient();
+    this.compute('hat');
     try {
-      const loss = (await this.pass(this.options.objectives.rl, rows, 1, checkpoint))!;
-      return { loss, gradient: this.takeGradient() };
+      return await this.passes(rollouts, 1, step, checkpoint);
     } finally {
-      this.runtime.weights.set(this.merged(this.theta));
+      this.compute('theta');
     }
   }
 
-  private takeGradient(): Float32Array {
-    const flat = new Float32Array(this.theta.length);
-    const parts = this.runtime.gradients();
-    for (const { name, offset } of this.runtime.slots) flat.set(parts[name]!, offset);
-    this.runtime.dropGradient();
-    return flat;
+  private hold(gradient: Float32Array): Float32Array {
+    this.held ??= new Float32Array(gradient.length);
+    this.held.set(gradient);
+    return this.held;
   }
 
-  /** All three gradients are known before anything is changed. */
+  /** All gradients are known before anything is changed. */
   private apply(
     step: BridgeStep,
     gradient: Float32Array,
     hatGradient: Float32Array | null,
   ): Pick<BridgeOutcome, 'gradientNorm' | 'adapterGradientNorm' | 'applied'> {
-    const { runtime, adapter, hat } = this;
-    const ofAdapter = adapter && this.gradientOfAdapter(gradient, hatGradient, step.lambda);
-    const norms = [gradient, ofAdapter, hatGradient].map((each) => (each ? globalNorm(each) : 0));
+    const { theta, hat, adapter } = this.parts;
+    const ofTheta = this.layout.thetaGradient(gradient);
+    const ofHat = hatGradient && this.layout.thetaGradient(hatGradient);
+    const ofAdapter = adapter && this.gradientOfAdapter(adapter.weights, gradient, hatGradient, step.lambda);
+    const norms = [ofTheta, ofHat, ofAdapter].map((each) => (each ? globalNorm(each) : 0));
     const applied = norms.every(Number.isFinite);
+    this.badGradients = applied ? 0 : this.badGradients + 1;
+    if (this.badGradients >= MAX_BAD_GRADIENTS) throw badGradientError(this.badGradients);
     if (applied) {
-      this.update(this.theta, gradient, runtime.optimizer, runtime.slots, step.theta);
-      if (hat && hatGradient) this.update(hat.weights, hatGradient, hat.state, runtime.slots, step.theta);
-      if (adapter && ofAdapter) this.update(adapter.flat, ofAdapter, adapter.state, adapter.slots, step.adapter);
+      update(theta, ofTheta, norms[0]!, step.theta, step.maxGradientNorm);
+      if (hat && ofHat) update(hat, ofHat, norms[1]!, step.theta, step.maxGradientNorm);
+      if (adapter && ofAdapter) update(adapter, ofAdapter, norms[2]!, step.adapter, step.maxGradientNorm);
+      this.compute('theta');
     }
-    return { gradientNorm: norms[0]!, adapterGradientNorm: ofAdapter ? norms[1]! : null, applied };
+    return { gradientNorm: norms[0]!, adapterGradientNorm: ofAdapter ? norms[2]! : null, applied };
   }
 
-  private gradientOfAdapter(gradient: Float32Array, hatGradient: Float32Array | null, lambda: number): Float32Array {
-    const { config, flat } = this.adapter!;
-    const total = adapterGradient(this.runtime.config, config, flat, gradient);
+  private gradientOfAdapter(
+    w: Float32Array,
+    gradient: Float32Array,
+    hatGradient: Float32Array | null,
+    lambda: number,
+  ): Float32Array {
+    const total = this.layout.adapterGradient(gradient, w);
     if (!hatGradient) return total;
-    const foregone = adapterGradient(this.runtime.config, config, flat, hatGradient);
+    const foregone = this.layout.adapterGradient(hatGradient, w);
     for (let i = 0; i < total.length; i++) total[i]! -= lambda * foregone[i]!;
     return total;
   }
 
-  private update(
-    weights: Float32Array,
-    gradient: Float32Array,
-    state: ReturnType<typeof createAdamWState>,
-    slots: PolicyRuntime['slots'],
-    options: AdamWOptions,
-  ): void {
-    adamWStep(weights, gradient, state, slots, options, clipFactor(globalNorm(gradient), this.options.maxGradientNorm));
-  }
-
-  private merged(base: Float32Array): Float32Array {
-    return this.adapter ? mergeAdapter(this.runtime.config, base, this.adapter.config, this.adapter.flat) : base;
+  /** What the runtime generates, scores and differentiates with. */
+  private compute(base: 'theta' | 'hat'): void {
+    const { weights } = this.parts[base]!;
+    this.layout.combine(weights, this.parts.adapter?.weights ?? null, this.runtime.trained);
   }
 }
 
-function nothingDone(): BridgeOutcome {
-  return {
-    sftLoss: null,
-    rlLoss: null,
-    cooperativeGain: null,
-    gradientNorm: 0,
-    adapterGradientNorm: null,
-    applied: false,
-  };
+/** L of all parts together. */
+function valueOf(sums: readonly GradientSum[]): number {
+  return sums.reduce((total, { loss, metrics }) => total + (metrics.undivided ?? loss), 0);
+}
+
+function update(
+  { weights, state, slots }: Trainee,
+  gradient: Float32Array,
+  norm: number,
+  options: AdamWOptions,
+  maxNorm: number,
+): void {
+  adamWStep(weights, gradient, state, slots, options, clipFactor(norm, maxNorm));
 }

@@ -30,6 +30,8 @@ export interface PolicyRuntimeOptions {
   /** Freezes the weights and trains these matrices instead, flat in the order of `adapterSlots`. */
   adapter?: { config: AdapterConfig; weights: Float32Array } | null;
   provider: ProviderName;
+  /** Of the provider's devices; left out, its first. */
+  device?: number;
   threads: number;
   padId: number;
   verbosePlacement?: boolean;
@@ -49,7 +51,7 @@ export interface UpdateResult {
   learningRate: number;
 }
 
-const MAX_BAD_GRADIENTS = 5;
+export const MAX_BAD_GRADIENTS = 5;
 
 export class PolicyRuntime {
   readonly config: PolicyConfig;
@@ -188,6 +190,11 @@ export class PolicyRuntime {
     );
   }
 
+  /** The same as one array in the order of `slots`. */
+  flatGradient(): Float32Array {
+    return this.gradient;
+  }
+
   /** Keeps a second set of weights to score with: as much memory again as the policy's own. */
   setReference(weights: Float32Array): void {
     requireLength('reference weights', weights, this.slots);
@@ -250,10 +257,11 @@ export class PolicyRuntime {
   private async session(name: string, model: () => Uint8Array): Promise<GraphSession> {
     const known = this.sessions.get(name);
     if (known) return known;
-    const { provider, threads, verbosePlacement } = this.options;
+    const { provider, device = 0, threads, verbosePlacement } = this.options;
     const shapesRepeat = false;
     const made = await GraphSession.open(model(), {
       provider,
+      device,
       threads,
       shapesRepeat,
       ...(verbosePlacement ? { verbosePlacement } : {}),
@@ -317,7 +325,7 @@ function requireLength(what: string, flat: Float32Array, slots: readonly Paramet
   if (flat.length !== count) throw new Error(`${flat.length} ${what} given, the config needs ${count}`);
 }
 
-function badGradientError(count: number): Error {
+export function badGradientError(count: number): Error {
   return Object.assign(
     new Error(`The gradient was not finite ${count} times in a row: the policy cannot be trained on`),
     {

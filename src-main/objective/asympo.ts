@@ -48,6 +48,8 @@ export function asympo({ asympoLow, asympoHigh }: ObjectiveOptions): Objective {
           clippedHigh: b.reduceSum(clippedHigh),
           clippedLow: b.reduceSum(clippedLow),
           surprise: b.reduceSum(s),
+          // A S: by this one can tell two policies apart on the same answers, the loss itself is always about 0.
+          undivided: b.reduceSum(b.mul(b.mul(advantages, s), rowWeights)),
         },
       };
     },

@@ -9,6 +9,7 @@ import { adapterConfig } from '../../../native-models/policy/adapter.ts';
 import { linearNames } from '../../../native-models/policy/linears.ts';
 import { loadPolicyFolder } from '../../../native-models/policy/load-policy.ts';
 import type { TrainRow } from '../../../native-models/runtime/batch.ts';
+import { wholeLayout } from '../../../native-models/runtime/bridge-layout.ts';
 import { BridgePolicy } from '../../../native-models/runtime/bridge-policy.ts';
 import { generate } from '../../../native-models/runtime/generate.ts';
 import { PolicyRuntime } from '../../../native-models/runtime/policy-runtime.ts';
@@ -84,11 +85,9 @@ export async function runBridgeCell(options: BridgeCellOptions): Promise<BridgeC
     await runtime.defineObjective('sft', createObjective('sft', settings).loss);
     await runtime.defineObjective('grpo', grpo.loss);
     const bridge = new BridgePolicy(runtime, {
-      adapter: arm.adapter ? adapterConfig(ADAPTER_RANK, ADAPTER_RANK, linearNames) : null,
+      layout: wholeLayout(config, arm.adapter ? adapterConfig(ADAPTER_RANK, ADAPTER_RANK, linearNames) : null),
+      theta: runtime.weights.slice(),
       gain: arm.gain,
-      objectives: { sft: 'sft', rl: 'grpo' },
-      maxTokens: settings.microBatchTokens,
-      maxGradientNorm: settings.maxGradientNorm,
       random: () => random.float(),
     });
     const curves: BridgeCurves = { heldOut: [], cooperativeGain: [], sftLoss: [], seconds: 0 };
@@ -104,14 +103,17 @@ export async function runBridgeCell(options: BridgeCellOptions): Promise<BridgeC
       );
       const groups = lambda > 0 ? await ownGroups(runtime, tokenizer, options, round, random.uint32()) : [];
       const outcome = await bridge.step({
+        sft: 'sft',
         demonstrations: demonstrationRows(demonstrated, tokenizer),
-        rollouts: trainRows(groups, grpo, 1),
+        rollouts: [{ objective: 'grpo', rows: trainRows(groups, grpo, 1) }],
         lambda,
+        maxTokens: settings.microBatchTokens,
+        maxGradientNorm: settings.maxGradientNorm,
         theta: adamW(settings, settings.learningRate, round),
         adapter: adamW(settings, options.adapterLearningRate, round),
       });
       curves.cooperativeGain.push(outcome.cooperativeGain);
-      curves.sftLoss.push(outcome.sftLoss);
+      curves.sftLoss.push(outcome.sft?.loss ?? null);
     }
     await evaluate();
     curves.seconds = (performance.now() - startedMs) / 1000;

@@ -71,7 +71,7 @@ def asympo(logp, old, ref, mask, groups, p_low=0.02, p_high=0.98, floor=1e-3):
     a = torch.cat([centred(r) for r in groups])
     loss, row = torch.zeros(()), 0
     clipped_low = clipped_high = 0
-    surprises = torch.zeros(())
+    surprises, undivided = torch.zeros(()), torch.zeros(())
     for rewards in groups:
         inner = torch.zeros(())
         for _ in rewards:
@@ -84,10 +84,11 @@ def asympo(logp, old, ref, mask, groups, p_low=0.02, p_high=0.98, floor=1e-3):
                     l, clipped_low = torch.clamp(x, min=math.log(p_low)), clipped_low + int((x < math.log(p_low)).sum())
                 s = -l.mean()
                 surprises = surprises + s
+                undivided = undivided + a[row] * s / (len(rewards) * len(groups))
                 inner = inner + a[row] * s / torch.clamp(s, min=floor).detach()
             row += 1
         loss = loss + inner / len(rewards)
-    metrics = {"clippedHigh": clipped_high, "clippedLow": clipped_low, "surprise": surprises}
+    metrics = {"clippedHigh": clipped_high, "clippedLow": clipped_low, "surprise": surprises, "undivided": undivided}
     return a, loss / len(groups), torch.zeros(()), metrics
 
 
