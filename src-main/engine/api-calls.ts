@@ -20,6 +20,7 @@ import type {
   RunState,
   TaskPractice,
 } from './api.ts';
+import type { SwarmChoice } from './swarm-choice.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
 export interface ApiParts {
@@ -32,6 +33,7 @@ export interface ApiParts {
   board(window: BoardWindow): BoardRow[];
   receiptsOf(peer: PeerId, limit: number): ReceiptRow[];
   ownScore(window: BoardWindow): OwnScore | null;
+  swarms: SwarmChoice;
   practice(): TaskPractice;
   pause(): RunState;
   resume(): RunState;
@@ -56,6 +58,13 @@ export function apiCalls(parts: ApiParts): Answers {
     receipts: ({ peer, limit }) => parts.receiptsOf(peer, limit),
     ownScore: ({ window }) => parts.ownScore(window),
     log: (query) => parts.log.rows(query),
+    swarms: () => parts.swarms.report(),
+    readInvite: ({ link }) => parts.swarms.read(link),
+    joinSwarm: ({ link }) => parts.swarms.join(link),
+    createSwarm: (wanted) => parts.swarms.create(wanted),
+    chooseSwarm: ({ id }) => parts.swarms.choose(id),
+    leaveSwarm: ({ id }) => parts.swarms.leave(id),
+    swarmInvite: async ({ id }) => ({ link: await parts.swarms.inviteOf(id) }),
     tasks: listTasks,
     task: sampleTask,
     practice: () => parts.practice(),

@@ -18,12 +18,16 @@ export const apiLimits = {
   maxJsonDepth: 6,
   maxJsonNodes: 500,
   maxJsonChars: 4096,
+  /** An invite link has at most half of it; the rest is white space around it. */
+  maxLinkChars: 2048,
 } as const;
 
 const noArgs = z.null();
 const rowLimit = z.int().min(1).max(apiLimits.maxRows);
 const counter = z.int().min(0);
 const boardWindow = z.enum(['day', 'week', 'all']);
+const swarmId = z.string().regex(/^[0-9a-f]{64}$/, 'must be the id of a swarm');
+const inviteLink = z.string().min(1).max(apiLimits.maxLinkChars);
 const jsonObject = z.custom<JsonObject>(isBoundedJsonObject, {
   error: `must be a JSON object of at most ${apiLimits.maxJsonNodes} values, ${apiLimits.maxJsonDepth} levels deep`,
 });
@@ -46,6 +50,19 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
   receipts: z.strictObject({ peer: z.string().regex(/^[0-9a-f]{64}$/, 'must be a public key'), limit: rowLimit }),
   ownScore: z.strictObject({ window: boardWindow }),
   log: z.strictObject({ limit: rowLimit, level: z.enum(['debug', 'info', 'warn', 'error']) }),
+  swarms: noArgs,
+  readInvite: z.strictObject({ link: inviteLink }),
+  joinSwarm: z.strictObject({ link: inviteLink }),
+  createSwarm: z.strictObject({
+    name: z.string().min(1).max(256),
+    taskSet: z.string().min(1).max(apiLimits.maxNameChars),
+    private: z.boolean(),
+    shardCount: z.int().min(1).max(65_535),
+    maxRoundAge: z.int().min(1).max(65_535),
+  }),
+  chooseSwarm: z.strictObject({ id: swarmId.nullable() }),
+  leaveSwarm: z.strictObject({ id: swarmId }),
+  swarmInvite: z.strictObject({ id: swarmId }),
   tasks: noArgs,
   task: z.strictObject({
     generator: z

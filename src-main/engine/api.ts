@@ -329,6 +329,42 @@ export interface ExamRow {
   byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
 }
 
+/** A swarm as its signed description states it; the name is one visible line. */
+export interface SwarmCard {
+  /** 64 hex digits. */
+  id: string;
+  name: string;
+  private: boolean;
+  taskSet: string;
+  taskSetVersion: number;
+  protocol: number;
+  /** Rounds behind its origin's newest after which a record is refused. */
+  maxRoundAge: number;
+  /** Topics its members spread over. */
+  shardCount: number;
+  /** Who made it. */
+  creator: PeerId;
+  /** The creator's clock, ms since epoch. */
+  createdAt: number;
+  /** Why this version cannot take part, and what to do; null when it can. */
+  misfit: ApiFault | null;
+}
+
+/** The swarms this node has joined, and which of them it takes part in. */
+export interface JoinedSwarms {
+  /** In the order they were joined. */
+  swarms: SwarmCard[];
+  /** Id of the chosen one; null is the public swarm. */
+  active: string | null;
+  /** The one taken part in without a choice, or that the settings name. */
+  publicSwarm: { name: string; taskSet: string };
+  /** Why a choice has no effect for now (the settings say otherwise), in one sentence; null where it takes effect at once. */
+  overruled: string | null;
+  /** What a new swarm can practise. */
+  taskSets: { name: string; version: number; summary: string }[];
+  limits: { maxNameBytes: number; maxShards: number; maxRoundAge: number };
+}
+
 /** The page's views, as they stand in its address and in `waggle:` links. */
 export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
 
@@ -352,6 +388,21 @@ export interface Calls {
   /** Why the own score is what it is; null without a swarm. */
   ownScore: { args: { window: BoardWindow }; result: OwnScore | null };
   log: { args: { limit: number; level: LogLevel }; result: LogRow[] };
+  swarms: { args: null; result: JoinedSwarms };
+  /** What an invite link says; nothing is joined. Fault `badInvite` for a text that is none. */
+  readInvite: { args: { link: string }; result: { swarm: SwarmCard; joined: boolean } };
+  /** Joins and takes part; the running node moves over, and trains on meanwhile. */
+  joinSwarm: { args: { link: string }; result: JoinedSwarms };
+  /** Makes, joins and takes part; the result's `active` is the new one. A private one's secret is in its link only. */
+  createSwarm: {
+    args: { name: string; taskSet: string; private: boolean; shardCount: number; maxRoundAge: number };
+    result: JoinedSwarms;
+  };
+  /** Null is the public swarm. */
+  chooseSwarm: { args: { id: string | null }; result: JoinedSwarms };
+  leaveSwarm: { args: { id: string }; result: JoinedSwarms };
+  /** The link by which others join; of a private swarm it holds the secret. */
+  swarmInvite: { args: { id: string }; result: { link: string } };
   tasks: {
     args: null;
     result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[];

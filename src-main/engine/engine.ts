@@ -30,6 +30,7 @@ import { RoundLedger, type RedoEntry } from './round-ledger.ts';
 import { roundRecord } from './round-record.ts';
 import { RunControl } from './run-control.ts';
 import { createRunState, type RunStateHolder } from './run-state.ts';
+import { SwarmChoice } from './swarm-choice.ts';
 import { NodeSwarm, practisedTaskSet } from './swarm-port.ts';
 import { TrainedTime } from './trained-time.ts';
 
@@ -123,6 +124,7 @@ class WaggleEngine implements Engine {
   private readonly trained = new TrainedTime();
   private readonly state: RunStateHolder;
   private readonly swarm: NodeSwarm;
+  private readonly swarms: SwarmChoice;
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
   private readonly practice: Practice;
@@ -151,6 +153,7 @@ class WaggleEngine implements Engine {
       },
     });
     this.swarm = this.createSwarm();
+    this.swarms = this.createSwarmChoice();
     this.providers = this.createProviders();
     this.ledger = new RoundLedger({
       redo: parts.redo,
@@ -216,6 +219,21 @@ class WaggleEngine implements Engine {
       currentRound: () => this.ledger.round,
       log: log.for('swarm'),
       onChange: () => this.view.changed(),
+    });
+  }
+
+  private createSwarmChoice(): SwarmChoice {
+    return new SwarmChoice({
+      config: this.options.config,
+      dataDirectory: this.parts.folder.paths.root,
+      identity: this.parts.identity,
+      onChosen: (taskSet) => {
+        this.practice.choose(taskSet);
+        this.log.info(`Changing over to another swarm; its tasks (${taskSet}) begin with the next round`);
+        this.swarm
+          .moveOver()
+          .catch((error: unknown) => this.log.error('The other swarm could not be entered; training alone', error));
+      },
     });
   }
 
@@ -337,6 +355,7 @@ class WaggleEngine implements Engine {
       board: (window) => this.swarm.board(window),
       receiptsOf: (peer, limit) => this.swarm.receiptsOf(peer, limit),
       ownScore: (window) => this.swarm.ownScore(window),
+      swarms: this.swarms,
       practice: () => this.practice.standings(),
       pause: () => this.state.dispatch({ type: 'pause' }),
       resume: () => this.state.dispatch({ type: 'resume' }),

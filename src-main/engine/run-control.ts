@@ -22,13 +22,14 @@ import type { ExamRow, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
 import { takeExam } from './exam.ts';
-import { runRound, type RoundParts, type RoundResult } from './loop.ts';
+import { runRound, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
 import type { Practice } from './practice.ts';
 import type { RoundLedger } from './round-ledger.ts';
 import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
 import type { TrainedTime } from './trained-time.ts';
 
-export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'swarm' | 'report'> {
+export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'report'> {
+  swarm: { forRound(): SwarmPort };
   config: Config;
   state: RunStateHolder;
   supervisor: ComputeSupervisor;
@@ -167,16 +168,17 @@ export class RunControl {
   ): Promise<void> {
     const { config, seed, ledger, practice, store, report, onExam, log } = this.options;
     const { round, policyVersion } = ledger;
+    const { set } = practice; // another may be chosen meanwhile
     const start = performance.now();
     const result = await takeExam(host, policyText, {
       ...config,
-      set: practice.set,
+      set,
       seed: createRandom(seed, `exam/${round}`).uint32(),
       fits: roomFor(policyText, opened),
       onProgress: (tokens, total) => report('generate', tokens, total),
     });
     const seconds = (performance.now() - start) / 1000;
-    const { name, version } = practice.set;
+    const { name, version } = set;
     const row = { round, at: Date.now(), policyVersion, taskSet: name, taskSetVersion: version, seconds, ...result };
     store.recordExam(row);
     onExam(row);
@@ -201,7 +203,7 @@ export class RunControl {
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
       objectives,
       tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
-      swarm,
+      swarm: swarm.forRound(),
       report,
       commit: (result) => this.commit(result, host),
     };

@@ -44,9 +44,14 @@ const SAVE_CREDIT_MS = 5 * 60_000;
 const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
 const presetTaskSet = configFields.find(({ name }) => name === 'taskSet')?.default;
 
-/** The swarm chosen with `waggle swarm`; null where none is, or where a name or secret in the settings goes before it. */
+/** A name or secret in the settings goes before any choice. */
+export function settingsNameSwarm(config: Config): boolean {
+  return config.swarmSecret !== '' || config.swarmName !== presetSwarmName;
+}
+
+/** The swarm that was chosen; null where none is, or where the settings name one. */
 async function activeInvite(config: Config, dataDirectory: string): Promise<Invite | null> {
-  if (config.swarmSecret !== '' || config.swarmName !== presetSwarmName) return null;
+  if (settingsNameSwarm(config)) return null;
   const { swarms, active } = await readSwarmList(swarmListPath(dataDirectory));
   return swarms.find(({ description }) => description.id === active) ?? null;
 }
@@ -64,6 +69,12 @@ export class NodeSwarm implements SwarmPort {
   /** Why the chosen swarm cannot be entered; null when it can. */
   private misfit: string | null = null;
   private saving: NodeJS.Timeout | null = null;
+  /** Of the swarm that is taken part in: each has a board of its own. */
+  private creditPath = '';
+  /** Entering and leaving swarms, one after the other. */
+  private moves: Promise<void> = Promise.resolve();
+  private moving = 0;
+  private closed = false;
   private readonly arrivals = new Map<string, number>();
   private readonly credits = new Map<PeerId, PeerCredit>();
   private admitted = 0;
@@ -73,14 +84,53 @@ export class NodeSwarm implements SwarmPort {
     this.options = options;
   }
 
-  async open(): Promise<void> {
-    const { config, identity, log } = this.options;
+  open(): Promise<void> {
+    return this.inTurn(() => this.enter());
+  }
+
+  /** Leaves the swarm it is in and enters the one chosen now. The round in progress goes on, and is not shared in the new one. */
+  moveOver(): Promise<void> {
+    this.moving++;
+    this.options.onChange();
+    const moved = this.inTurn(async () => {
+      try {
+        await this.depart();
+        if (!this.closed) await this.enter();
+      } finally {
+        this.moving--;
+        this.options.onChange();
+      }
+    });
+    return moved;
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.moves.then(work);
+    this.moves = done.catch(() => undefined);
+    return done;
+  }
+
+  private async depart(): Promise<void> {
+    if (this.saving !== null) clearInterval(this.saving);
+    this.saving = null;
+    await this.saveCredit();
+    const left = this.swarm;
+    this.swarm = null;
+    this.arrivals.clear();
+    await left?.close();
+  }
+
+  private async enter(): Promise<void> {
+    const { config, identity, log, dataDirectory } = this.options;
+    this.misfit = null;
     if (!config.swarmEnabled) return;
     const bootstrap = config.bootstrap.map(parseHostPort);
     const loopback = bootstrap.length > 0 && bootstrap.every(({ host }) => host === '127.0.0.1' || host === '::1');
     const random = createRandom(identity.publicKey, `swarm/${Date.now()}`);
     const chosen = await this.chosenSwarm();
     if (chosen === null) return;
+    const id = chosen.description?.id.slice(0, 16);
+    this.creditPath = join(dataDirectory, id === undefined ? 'credit.json' : `credit-${id}.json`);
     this.swarm = await createSwarm({
       ...chosen,
       credit: await readFile(this.creditPath, 'utf8').catch(() => undefined),
@@ -109,16 +159,25 @@ export class NodeSwarm implements SwarmPort {
     this.saving = setInterval(() => void this.saveCredit(), SAVE_CREDIT_MS);
   }
 
-  share(groups: readonly OwnGroup[], round: number): (string | null)[] {
+  /** For one round: what was generated for the tasks of one swarm is not shared in another that was entered meanwhile. */
+  forRound(): SwarmPort {
+    const begunIn = this.swarm;
+    return {
+      share: (groups, round) => this.share(groups, round, begunIn),
+      adopt: (choose) => this.adopt(choose),
+    };
+  }
+
+  share(groups: readonly OwnGroup[], round: number, into: Swarm | null = this.swarm): (string | null)[] {
     const own = this.credit(this.options.identity.publicKey);
     own.policyName = this.options.policyName();
     for (const { completions } of groups) addGroup(own, completions);
-    if (!this.swarm) return groups.map(() => null);
+    if (!into || into !== this.swarm) return groups.map(() => null);
     const shareable = groups.map(({ instance, completions }) => ({
       task: instance.ref,
       completions: completions.map(({ text, ended }) => ({ text, ended })),
     }));
-    return this.swarm.share(shareable, round);
+    return into.share(shareable, round);
   }
 
   adopt(choose: GroupChoice): { group: Group; waitedRounds: number }[] {
@@ -135,6 +194,7 @@ export class NodeSwarm implements SwarmPort {
     const { identity, config } = this.options;
     if (!this.swarm) {
       const off = noSwarm(config.swarmName, identity.publicKey);
+      if (this.moving > 0) return { ...off, presence: 'joining', text: 'Changing over to another swarm' };
       return this.misfit === null ? off : { ...off, text: this.misfit };
     }
     const {
@@ -224,15 +284,9 @@ export class NodeSwarm implements SwarmPort {
     return this.swarm?.ownScore(window) ?? null;
   }
 
-  async close(): Promise<void> {
-    if (this.saving !== null) clearInterval(this.saving);
-    await this.saveCredit();
-    await this.swarm?.close();
-    this.swarm = null;
-  }
-
-  private get creditPath(): string {
-    return join(this.options.dataDirectory, 'credit.json');
+  close(): Promise<void> {
+    this.closed = true;
+    return this.inTurn(() => this.depart());
   }
 
   private async saveCredit(): Promise<void> {

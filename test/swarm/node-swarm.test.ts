@@ -80,7 +80,7 @@ test('nodes of one invite trade and credit each other; counts are kept over a re
   const key = a.swarm.summary().publicKey;
   assert.equal(b.swarm.receiptsOf(key, 9).length, 4);
   await b.swarm.close();
-  const path = join(homes[1], 'credit.json');
+  const path = join(homes[1], `credit-${describe(starter.version).id.slice(0, 16)}.json`);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.match(await readFile(path, 'utf8'), new RegExp(key));
   const again = await openNode(t, homes[1], port);

@@ -90,3 +90,43 @@ test('the config names every set there is, and an unknown one is a clear error',
     fix: `Choose one of: ${names.join(', ')}.`,
   });
 });
+
+test('another set is taken up with the next round; the levels reached in the former come back with it, over a restart too', () => {
+  const practice = new Practice(options);
+  practised(practice, 60);
+  const reached = practice.standings();
+  const begun = practice.tasks(60);
+  practice.choose('easy');
+  assert.equal(practice.set.name, 'starter', 'the round in progress ends with what it was begun with');
+  practice.learn(perfect(begun));
+  assert.equal(practice.standings().taskSet, 'starter', 'nothing moves before the next round');
+  const easy = knownTaskSet('easy').members.map(({ generator }) => generator);
+  assert.ok(practice.tasks(61).every(({ ref }) => easy.includes(ref.generator)));
+  const kept = practised(practice, 3, 61);
+  const restarted = new Practice({ ...options, taskSet: 'easy' });
+  restarted.restore(JSON.parse(JSON.stringify(kept)) as JsonValue);
+  assert.deepEqual(restarted.standings(), practice.standings());
+  for (const each of [practice, restarted]) {
+    each.choose('starter');
+    const { taskSet, tasks } = each.standings();
+    assert.equal(taskSet, 'starter', 'between two rounds at once');
+    assert.ok(
+      tasks.every(({ level, generator }) => level >= reached.tasks.find((was) => was.generator === generator)!.level),
+    );
+  }
+  assert.throws(() => practice.choose('unheard-of'), { code: 'unknownTaskSet' });
+  assert.equal(practice.standings().taskSet, 'starter');
+});
+
+test('of what was kept only tasks that exist are carried on', () => {
+  const practice = new Practice(options);
+  practice.restore({ nonsense: { level: 1 }, constructor: 7 });
+  const kept = practice.learn([]);
+  assert.deepEqual(
+    Object.keys(kept as object).sort(),
+    practice
+      .standings()
+      .tasks.map(({ generator }) => generator)
+      .sort(),
+  );
+});
