@@ -49,6 +49,7 @@ test('the interval holds the truth about 95 times of 100, whether or not the tri
         if (pooled.low <= 0.02 && 0.02 <= pooled.high) held++;
       }
       assert.ok(held / 2000 >= 0.935, `${trials} trials, ${between} between them: ${held / 2000}`);
-      if (between > 0 && trials > 3) assert.ok(held / 2000 <= 0.98, `${trials} trials: needlessly wide, ${held / 2000}`);
+      if (between > 0 && trials > 3)
+        assert.ok(held / 2000 <= 0.98, `${trials} trials: needlessly wide, ${held / 2000}`);
     }
 });
