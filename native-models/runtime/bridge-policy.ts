@@ -77,7 +77,9 @@ interface Trainee {
   state: AdamWState;
   slots: readonly ParameterSlot[];
 }
-export type BridgePart = 'theta' | 'hat' | 'adapter';
+type BridgePart = 'theta' | 'hat' | 'adapter';
+/** Optimiser steps of each part; `startedAt`: theta's when BRIDGE began, for a policy that was trained otherwise before. */
+export type BridgeCounts = Record<BridgePart | 'startedAt', number>;
 
 export class BridgePolicy {
   private readonly runtime: PolicyRuntime;
@@ -87,6 +89,7 @@ export class BridgePolicy {
   private held: Float32Array | null = null;
   /** In a row. */
   private badGradients = 0;
+  private startedAt = 0;
 
   /** The runtime is always set to theta with w, between steps: that is what generates and scores. */
   constructor(runtime: PolicyRuntime, { layout, theta, gain, random }: BridgeOptions) {
@@ -104,19 +107,43 @@ export class BridgePolicy {
     this.compute('theta');
   }
 
-  /** Steps that theta has taken. */
-  get version(): number {
-    return this.parts.theta.state.step;
+  get counts(): BridgeCounts {
+    const { theta, hat, adapter } = this.parts;
+    return {
+      theta: theta.state.step,
+      hat: hat?.state.step ?? 0,
+      adapter: adapter?.state.step ?? 0,
+      startedAt: this.startedAt,
+    };
   }
 
-  /** What a checkpoint must hold; to be changed in place only before `restored`. */
-  part(name: BridgePart): Readonly<Trainee> | null {
-    return this.parts[name] ?? null;
+  /** All that training changes, by name (`theta`, `theta.m`, `hat.v` ...): the arrays themselves. */
+  get tensors(): Record<string, Float32Array> {
+    const named = Object.entries(this.parts).map(([name, { weights, state }]) => ({
+      [name]: weights,
+      [`${name}.m`]: state.m,
+      [`${name}.v`]: state.v,
+    }));
+    return Object.assign({}, ...named) as Record<string, Float32Array>;
   }
 
-  /** After a checkpoint's numbers were put into the parts. */
-  restored(): void {
+  /** After other numbers were put into the tensors. */
+  restored({ startedAt, ...steps }: BridgeCounts): void {
+    this.startedAt = startedAt;
+    for (const name of ['theta', 'hat', 'adapter'] as const) {
+      const part = this.parts[name];
+      if (part) part.state.step = steps[name];
+    }
     this.compute('theta');
+  }
+
+  /** After a policy trained otherwise was put into theta's tensors: theta-hat starts as theta does, moments included. */
+  begun(steps: number): void {
+    const { theta, hat } = this.parts;
+    hat?.weights.set(theta.weights);
+    hat?.state.m.set(theta.state.m);
+    hat?.state.v.set(theta.state.v);
+    this.restored({ theta: steps, hat: steps, adapter: 0, startedAt: steps });
   }
 
   /** @throws Error `gradientNotFinite` when several steps in a row were left out for that */

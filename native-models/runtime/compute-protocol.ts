@@ -4,6 +4,7 @@
  */
 import type { GenerateOptions, Generated } from './generate.ts';
 import type { TrainRow } from './batch.ts';
+import type { BridgeOutcome, BridgeStep } from './bridge-policy.ts';
 import type { GradientSum, UpdateResult } from './policy-runtime.ts';
 import type { AdamWOptions } from '../optim/adamw.ts';
 import type { AdapterConfig, AdapterRequest } from '../policy/adapter.ts';
@@ -23,6 +24,8 @@ export interface OpenedPolicy {
   trainedParameters: number;
   /** Optimiser steps since the base policy. */
   version: number;
+  /** Where BRIDGE trains it: the second adapter, and how many steps the policy had taken before. */
+  bridge: { adapter: AdapterConfig; startedAt: number } | null;
   provider: ProviderName;
   /** State of the checkpoint that was resumed; null when training starts from the base policy. */
   state: CheckpointState | null;
@@ -43,6 +46,8 @@ export interface ComputeCalls {
     result: OpenedPolicy;
   };
   /** `model`: ModelProto bytes of a gradient graph lowered for the provider. */
+      /** BRIDGE is to train the policy: the rank of its second adapter. */
+      bridge?: { rank: number };
   defineObjective: { args: { name: string; model: Uint8Array }; result: null };
   generate: { args: { prompts: number[][]; options: GenerateOptions }; result: Generated };
   /**
@@ -59,6 +64,8 @@ export interface ComputeCalls {
   /**
    * Writes weights, optimiser and `state` as one atomic checkpoint. `version`: optimiser steps the caller believes were taken; when
    * the policy is elsewhere (a round was interrupted between two epochs) the call fails with code `checkpointMidRound`.
+  /** One step of a policy that was opened for BRIDGE, in place of `accumulate` and `update`. */
+  bridgeStep: { args: BridgeStep; result: BridgeOutcome & { version: number } };
    */
   save: { args: { state: CheckpointState; version: number }; result: { bytes: number } };
   /**

@@ -5,14 +5,28 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpoint-store.ts';
-import { adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from '../policy/adapter.ts';
+import { adapterConfig, adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from '../policy/adapter.ts';
+import { linearNames } from '../policy/linears.ts';
 import { saveAdapterFolder } from '../policy/adapter-folder.ts';
 import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder, type StoredAs } from '../policy/load-policy.ts';
 import { policyCard } from '../policy/model-card.ts';
+import { stackedConfig } from '../policy/stacked-adapter.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { parameterCount } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { randomStream } from './sampling.ts';
 import { Branch } from './branch.ts';
+import { FOREIGN_FIX, fillParts } from './checkpoint-parts.ts';
+import {
+  bridgeParts,
+  partsBeforeBridge,
+  requireSameRank,
+  trainedName,
+  workSecondAdapterIn,
+  type SavedBridge,
+} from './bridge-checkpoint.ts';
+import { stackedLayout, wholeLayout } from './bridge-layout.ts';
+import { BridgePolicy } from './bridge-policy.ts';
 import { generate } from './generate.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import type {
@@ -32,6 +46,7 @@ class CancelledError extends Error {
 
 const CHECKPOINTS_KEPT = 2;
 const ADAPTER_SEED = 0x10a;
+const SECOND_ADAPTER_SEED = 0xb41d;
 const ADAPTER_FIX =
   'Set adapter, loraRank, loraAlpha and loraTargets back to what this data folder was made with, or give the node a data folder of its own with --data.';
 const PROGRESS_INTERVAL_MS = 200;
@@ -44,6 +59,8 @@ type Handlers = {
 
 export class ComputeServer {
   private readonly post: (message: FromCompute) => void;
+  /** Trains the policy in place of its own `update`, where BRIDGE was asked for; `first` is theta where that is no full weights. */
+  private bridge: { policy: BridgePolicy; first: AdapterConfig | null; second: AdapterConfig } | null = null;
   private policy: PolicyRuntime | null = null;
   private policyDirectory = '';
   private base: { name: string; storedAs: StoredAs; tokenizer: Tokenizer | null } = {
@@ -137,9 +154,15 @@ export class ComputeServer {
     update: async ({ optimizer, maxGradientNorm }) => {
       await this.checkpoint();
       const result = this.opened().update(optimizer, maxGradientNorm);
-      return { ...result, version: this.opened().optimizer.step };
+      return { ...result, version: this.steps };
+    },
+    bridgeStep: async (step) => {
+      if (!this.bridge) throw new Error('The policy was not opened for BRIDGE');
+      const outcome = await this.bridge.policy.step(step, this.checkpoint);
+      return { ...outcome, version: this.steps };
     },
     dropGradient: async () => {
+      if (this.bridge) throw new Error('BRIDGE trains this policy: bridgeStep is its update');
       this.opened().dropGradient();
       return Promise.resolve(null);
     },
@@ -155,11 +178,15 @@ export class ComputeServer {
     await this.policy?.close();
     this.branch = null;
     const { config, weights, tokenizer, name, storedAs } = await loadPolicyFolder(args.policyDirectory);
-    const adapter = args.adapter ? chooseAdapter(weights.length, args.adapter) : null;
+    const first = args.adapter ? chooseAdapter(weights.length, args.adapter) : null;
+    const second = args.bridge ? secondAdapter(args.bridge.rank, first) : null;
+    const start = first && startOfAdapter(config, first);
+    const stack = first && second && stackedConfig(first, second);
+    const adapter = stack ?? first;
     const policy = new PolicyRuntime({
       config,
       weights,
-      adapter: adapter && { config: adapter, weights: startOfAdapter(config, adapter) },
+      adapter: adapter && { config: adapter, weights: stack ? zerosFor(config, stack) : start! },
       provider: args.provider,
       threads: args.threads,
       padId: tokenizer.padId ?? config.eosTokenId,
@@ -170,6 +197,7 @@ export class ComputeServer {
     this.store =
       args.checkpointDirectory === null
         ? null
+    this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
         : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT, identity: name });
     const resumed = await this.resume(policy);
     return {
@@ -177,8 +205,9 @@ export class ComputeServer {
       config,
       parameters: weights.length,
       adapter,
-      trainedParameters: policy.trained.length,
-      version: policy.optimizer.step,
+      trainedParameters: policy.trained.length + (second && !first ? parameterCount(adapterSlots(config, second)) : 0),
+      version: this.steps,
+      bridge: this.bridge && { adapter: this.bridge.second, startedAt: this.bridge.policy.counts.startedAt },
       provider: args.provider,
       ...resumed,
     };
@@ -195,6 +224,7 @@ export class ComputeServer {
       this.requireInPlace();
       this.branch = step === 'keep' ? new Branch(line) : null;
     }
+    if (this.bridge) throw new Error('A policy that BRIDGE trains has no second line');
     return { version: policy.optimizer.step, keptBytes: this.branch?.bytes ?? 0 };
   }
 
@@ -213,7 +243,7 @@ export class ComputeServer {
     const { config, adapter, trained } = policy;
     const { name, storedAs } = this.base;
     const describe = (form: 'policy' | 'adapter'): string =>
-      policyCard({ base: name, form, config, adapter, steps: policy.optimizer.step });
+      policyCard({ base: name, form, config, adapter, steps: this.steps });
     const card = describe('policy');
     const weights = policy.mergedWeights();
     await savePolicyFolder(directory, { config, weights, dtype: storedAs, tokenizerFrom: this.policyDirectory, card });
@@ -228,37 +258,53 @@ export class ComputeServer {
     }
   }
 
-  private async resume(policy: PolicyRuntime): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
+  private async resume(
+    policy: PolicyRuntime,
+    first: AdapterConfig | null,
+  ): Promise<{ state: CheckpointState | null; passedOver: string[] }> {
     const latest = (await this.store?.loadLatest().catch(withForeignFix)) ?? null;
     if (!latest) return { state: null, passedOver: [] };
     const passedOver = latest.damaged.map(({ path, reason }) => `${path}: ${reason}`);
     if (!latest.checkpoint) return { state: null, passedOver };
     const { state, tensors } = latest.checkpoint;
-    requireSameAdapter((state.adapter ?? null) as AdapterConfig | null, policy.adapter);
-    const parts = this.checkpointParts(policy);
-    for (const [key, target] of Object.entries(parts)) {
-      const saved = tensors[key]?.data;
-      if (saved?.length !== target.length) {
-        throw Object.assign(
-          new Error(
-            `The checkpoint holds ${saved?.length ?? 0} numbers for ${key}, this policy has ${target.length}: it belongs to another policy`,
-          ),
-          { code: 'foreign', fix: FOREIGN_FIX },
-        );
-      }
-      target.set(saved);
-    }
-    policy.optimizer.step = Number(state.optimizerStep);
+    requireSameAdapter((state.adapter ?? null) as AdapterConfig | null, first);
+    this.restore(policy, first, tensors, Number(state.optimizerStep), (state.bridge ?? null) as SavedBridge | null);
     return { state: state.node as CheckpointState, passedOver };
+  }
+
+  private restore(
+    policy: PolicyRuntime,
+    first: AdapterConfig | null,
+    tensors: Readonly<Record<string, { data: Float32Array }>>,
+    steps: number,
+    saved: SavedBridge | null,
+  ): void {
+    const parts = this.checkpointParts(policy);
+    const { bridge } = this;
+    if (bridge && saved) {
+      requireSameRank(saved, bridge.second);
+      fillParts(parts, tensors);
+      bridge.policy.restored(saved.counts);
+    } else if (bridge) {
+      fillParts(partsBeforeBridge(parts), tensors);
+      bridge.policy.begun(steps);
+    } else {
+      fillParts(parts, tensors);
+      policy.optimizer.step = steps;
+      if (!saved) return;
+      const second = secondAdapter(saved.rank, first);
+      workSecondAdapterIn(policy.config, first, policy.trained, second, tensors['bridge.adapter']?.data);
+    }
   }
 
   private async save(node: CheckpointState, version: number): Promise<{ bytes: number }> {
     const policy = this.opened();
-    const { trained, optimizer, adapter } = policy;
+    const { steps, bridge } = this;
+    const adapter = bridge ? bridge.first : policy.adapter;
     this.requireInPlace();
-    if (optimizer.step !== version) {
+    if (steps !== version) {
       throw Object.assign(
-        new Error(`The policy has taken ${optimizer.step} optimiser steps, the checkpoint would say ${version}`),
+        new Error(`The policy has taken ${steps} optimiser steps, the checkpoint would say ${version}`),
         {
           code: 'checkpointMidRound',
           fix: 'Nothing to do: the interrupted round is left out, the rounds before it are in the redo log.',
@@ -267,18 +313,30 @@ export class ComputeServer {
     }
     if (!this.store) throw new Error('Opened without a checkpoint folder');
     await this.store.save({
-      version: optimizer.step,
-      state: { optimizerStep: optimizer.step, node: node as never, ...(adapter ? { adapter: adapter as never } : {}) },
-      tensors: Object.fromEntries(
-        Object.entries(this.checkpointParts(policy)).map(([key, data]) => [key, { shape: [data.length], data }]),
-      ),
+      version: steps,
+      state: {
+        optimizerStep: steps,
+        node: node as never,
+        ...(adapter ? { adapter: adapter as never } : {}),
+        ...(saved ? { bridge: saved as never } : {}),
+      },
+      tensors: Object.fromEntries(Object.entries(parts).map(([key, data]) => [key, { shape: [data.length], data }])),
     });
-    return { bytes: trained.byteLength * 3 };
+    return { bytes: Object.values(parts).reduce((sum, { byteLength }) => sum + byteLength, 0) };
   }
 
+  /** Optimiser steps of the policy. */
+  private get steps(): number {
+    return this.bridge ? this.bridge.policy.counts.theta : this.opened().optimizer.step;
+  }
+    const parts = this.checkpointParts(policy);
+    const saved: SavedBridge | null = bridge && { rank: bridge.second.rank, counts: bridge.policy.counts };
+
   /** What training changes: the base under an adapter stays in its own folder. */
-  private checkpointParts({ adapter, trained, optimizer }: PolicyRuntime): Record<string, Float32Array> {
-    return { [adapter ? 'adapter' : 'weights']: trained, 'adamw.m': optimizer.m, 'adamw.v': optimizer.v };
+  private checkpointParts(policy: PolicyRuntime): Record<string, Float32Array> {
+    if (this.bridge) return bridgeParts(this.bridge.policy, this.bridge.first);
+    const { adapter, trained, optimizer } = policy;
+    return { [trainedName(adapter)]: trained, 'adamw.m': optimizer.m, 'adamw.v': optimizer.v };
   }
 }
 
@@ -294,6 +352,27 @@ function requireSameAdapter(saved: AdapterConfig | null, wanted: AdapterConfig |
   if (describe(saved) === describe(wanted)) return;
   const message = `The checkpoint's adapter is ${describe(saved)}; the settings ask for ${describe(wanted)}`;
   throw Object.assign(new Error(message), { code: 'foreign', fix: ADAPTER_FIX });
+}
+
+/** Of BRIDGE: as the paper has it, alpha is the rank. On the linears that the first adapter is on, for the two are stacked. */
+function secondAdapter(rank: number, first: AdapterConfig | null): AdapterConfig {
+  return adapterConfig(rank, rank, first?.targets ?? linearNames);
+}
+
+function openBridge(
+  policy: PolicyRuntime,
+  first: AdapterConfig | null,
+  second: AdapterConfig,
+  start: Float32Array | null,
+): BridgePolicy {
+  const { config } = policy;
+  const layout = first ? stackedLayout(config, first, second) : wholeLayout(config, second);
+  const theta = start ?? policy.weights.slice();
+  return new BridgePolicy(policy, { layout, theta, gain: true, random: randomStream(SECOND_ADAPTER_SEED) });
+}
+
+function zerosFor(config: PolicyConfig, adapter: AdapterConfig): Float32Array {
+  return new Float32Array(parameterCount(adapterSlots(config, adapter)));
 }
 
 /** The store knows folders only; here it is known that one belongs to a policy. */
