@@ -44,8 +44,10 @@ export interface CheckpointToSave {
 export interface CheckpointStoreOptions {
   /** Good checkpoints that stay, at least 1; with 2 or more there is one to fall back to. */
   keep: number;
-  /** What the checkpoints belong to, for example the policy's name. One with another identity is `foreign`. */
+  /** What the checkpoints belong to, for example a digest of the policy. One with another identity is `foreign`. */
   identity?: string;
+  /** What else the same was called when older checkpoints were written. */
+  earlierIdentities?: readonly string[];
   /** Bytes left for this user on the disk of a folder; null when unknown. For tests. */
   freeBytes?: (directory: string) => Promise<number | null>;
   now?: () => number;
@@ -85,7 +87,8 @@ export async function openCheckpointStore(
   directory: string,
   options: CheckpointStoreOptions,
 ): Promise<CheckpointStore> {
-  const { keep, identity = '', freeBytes = freeBytesOf, now = Date.now } = options;
+  const { keep, identity = '', earlierIdentities = [], freeBytes = freeBytesOf, now = Date.now } = options;
+  const isOurs = (other: string): boolean => other === identity || earlierIdentities.includes(other);
   if (!Number.isSafeInteger(keep) || keep < 1)
     throw new CheckpointError('badArgument', directory, `keep is ${keep}, not a count from 1`);
   try {
@@ -116,7 +119,7 @@ export async function openCheckpointStore(
       await syncFolder(temporary);
       await renameFolder(temporary, path);
       await syncFolder(directory);
-      const notRemoved = await prune(directory, keep, identity, knownDamaged).then(() => null, String);
+      const notRemoved = await prune(directory, keep, isOurs, knownDamaged).then(() => null, String);
       return { path, bytes: files[stateFile].bytes + files[tensorsFile].bytes, notRemoved };
     } catch (cause) {
       const error = await asCheckpointError(cause, path, freeBytes);
@@ -134,7 +137,7 @@ export async function openCheckpointStore(
     loadLatest: async () => {
       await queue;
       try {
-        return await loadNewest(directory, identity, knownDamaged);
+        return await loadNewest(directory, { identity, isOurs }, knownDamaged);
       } catch (cause) {
         throw await asCheckpointError(cause, directory, freeBytes);
       }
@@ -142,13 +145,17 @@ export async function openCheckpointStore(
   };
 }
 
-async function loadNewest(directory: string, identity: string, knownDamaged: Set<string>): Promise<LoadResult> {
+async function loadNewest(
+  directory: string,
+  { identity, isOurs }: { identity: string; isOurs: (other: string) => boolean },
+  knownDamaged: Set<string>,
+): Promise<LoadResult> {
   const damaged: LoadResult['damaged'] = [];
   for (const sequence of await listSequences(directory)) {
     const path = join(directory, nameOf(sequence));
     const read = await readCheckpoint(path);
     if (read.ok) {
-      if (read.checkpoint.identity === identity) return { checkpoint: read.checkpoint, damaged };
+      if (isOurs(read.checkpoint.identity)) return { checkpoint: read.checkpoint, damaged };
       throw new CheckpointError(
         'foreign',
         path,
@@ -169,14 +176,14 @@ async function loadNewest(directory: string, identity: string, knownDamaged: Set
 async function prune(
   directory: string,
   keep: number,
-  identity: string,
+  isOurs: (other: string) => boolean,
   knownDamaged: ReadonlySet<string>,
 ): Promise<void> {
   let good = 0;
   for (const sequence of await listSequences(directory)) {
     const path = join(directory, nameOf(sequence));
     const seen = await inspect(path);
-    if (!seen.ok || seen.manifest.identity !== identity) continue;
+    if (!seen.ok || !isOurs(seen.manifest.identity)) continue;
     if (good >= keep) {
       const leaving = join(directory, `.removing-${process.pid}-${sequence}`); // never a half-removed folder under a good name
       await renameFolder(path, leaving);

@@ -51,6 +51,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readFloats(name: string, options?: ReadFloatsOptions): Promise<Float32Array>;
   /** The same into memory of the caller's, in steps: no second copy of a large tensor is ever held. */
   readFloatsInto(name: string, target: Float32Array, options?: ReadFloatsOptions): Promise<void>;
+  /** `length` bytes as stored, from `start` within the tensor. @throws RangeError for what lies outside of it. */
+  readBytes(name: string, start: number, length: number): Promise<Uint8Array>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -107,6 +109,12 @@ function fileReader(handle: FileHandle, header: SafetensorsHeader, file: string)
         const bytes = await readExactly(handle, entry.byteOffset + start * width, part.byteLength, file, name);
         target.set(toFloats(typed(part, bytes), name, file, options, start), start);
       }
+    },
+    readBytes: async (name, start, length) => {
+      const { byteOffset, byteLength } = findEntry(header, name, file);
+      if (start < 0 || length < 0 || start + length > byteLength)
+        throw new RangeError(`${name} has ${byteLength} bytes, not ${length} from ${start} on`);
+      return readExactly(handle, byteOffset + start, length, file, name);
     },
     close: () => (closing ??= handle.close()),
   };

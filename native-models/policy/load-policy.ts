@@ -65,12 +65,13 @@ export async function loadPolicyFolder(directory: string): Promise<LoadedPolicy>
 export async function loadPolicyWeights(
   directory: string,
 ): Promise<{ config: PolicyConfig; weights: Float32Array; storedAs: StoredAs; eosTokenIds: readonly number[] }> {
-  const raw = await readConfig(join(directory, 'config.json'));
+  const raw = await readPolicyJson(join(directory, 'config.json'));
   const config = parsePolicyConfig(raw);
   return { config, ...(await readWeights(directory, config)), eosTokenIds: namedEnds(raw) };
 }
 
-async function readConfig(path: string): Promise<unknown> {
+/** What config.json says, not yet judged. @throws PolicyError */
+export async function readPolicyJson(path: string): Promise<unknown> {
   let text: string;
   try {
     const { size } = await stat(path);

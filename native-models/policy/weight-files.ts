@@ -16,6 +16,8 @@ export interface WeightFiles {
   readonly label: string;
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readFloatsInto(name: string, target: Float32Array, options?: ReadFloatsOptions): Promise<void>;
+  /** Stored bytes of a tensor, from `start` within it. */
+  readBytes(name: string, start: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -97,6 +99,7 @@ function combine(label: string, files: readonly SafetensorsFile[]): WeightFiles 
     label,
     entries,
     readFloatsInto: (name, target, options) => homes.get(name)!.readFloatsInto(name, target, options),
+    readBytes: (name, start, length) => homes.get(name)!.readBytes(name, start, length),
     close: async () => {
       for (const file of files) await file.close();
     },

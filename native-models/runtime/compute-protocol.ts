@@ -38,6 +38,8 @@ export interface ComputeCalls {
     args: {
       policyDirectory: string;
       checkpointDirectory: string | null;
+      /** What checkpoints belong to, and what it was called in older ones; left out, the policy folder's name. */
+      identity?: { present: string; earlier: readonly string[] };
       provider: ProviderName;
       threads: number;
       /** Left out: all weights are trained. */

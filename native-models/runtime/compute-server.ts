@@ -198,7 +198,11 @@ export class ComputeServer {
       args.checkpointDirectory === null
         ? null
     this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
-        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT, identity: name });
+        : await openCheckpointStore(args.checkpointDirectory, {
+            keep: CHECKPOINTS_KEPT,
+            identity: args.identity?.present ?? name,
+            earlierIdentities: args.identity?.earlier ?? [],
+          });
     const resumed = await this.resume(policy);
     return {
       name,

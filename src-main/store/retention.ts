@@ -22,8 +22,8 @@ const vacuumPages = 512;
 const sparePages = 64;
 
 export interface Sweeper {
-  /** Inside no transaction. Returns whether the bounds hold now. */
-  sweep(): boolean;
+  /** After a round of this policy, inside no transaction. Returns whether the bounds hold now. */
+  sweep(policy: number): boolean;
   usedBytes(): number;
 }
 
@@ -36,20 +36,19 @@ export function createSweeper(
   const usedBytes = () =>
     (readPragma(database, 'page_count') - readPragma(database, 'freelist_count')) * readPragma(database, 'page_size');
 
-  const dropOldRounds = () => {
-    const last = statements.lastRound.get()?.['round'];
+  const dropOldRounds = (policy: number) => {
+    const last = statements.lastRound.get(policy)?.['round'];
     if (typeof last !== 'number') return true;
-    const bound = last - retention().rounds;
-    const dropped = Number(statements.dropRounds.run(bound, roundsAtOnce).changes);
+    const dropped = Number(statements.dropRounds.run(policy, last - retention().rounds, roundsAtOnce).changes);
     if (dropped > 0) dropOrphans();
     return dropped < roundsAtOnce;
   };
   const dropOrphans = () => {
-    const first = statements.firstRound.get()?.['round'];
-    if (typeof first !== 'number') return;
-    statements.dropMetrics.run(first);
-    statements.dropRolloutsBefore.run(first);
-    statements.dropGroupsBefore.run(first);
+    for (const { id, first } of statements.firstRounds.all()) {
+      statements.dropMetrics.run(id as number, first as number);
+      statements.dropRolloutsBefore.run(id as number, first as number);
+      statements.dropGroupsBefore.run(id as number, first as number);
+    }
   };
   const dropOldestGroups = () => {
     const bound = statements.groupBound.get(groupsAtOnce - 1)?.['id'] ?? statements.lastGroup.get()?.['id'];
@@ -59,15 +58,15 @@ export function createSweeper(
   };
   const dropForSpace = () => {
     if (dropOldestGroups()) return true;
-    const dropped = Number(statements.dropRounds.run(Number.MAX_SAFE_INTEGER, roundsAtOnce).changes);
+    const dropped = Number(statements.dropOldest.run(roundsAtOnce).changes);
     dropOrphans();
     return dropped > 0;
   };
 
   return {
     usedBytes,
-    sweep: () => {
-      let held = transact(dropOldRounds);
+    sweep: (policy) => {
+      let held = transact(() => dropOldRounds(policy));
       for (let step = 0; usedBytes() > retention().bytes; step++) {
         if (step === stepsAtOnce || !transact(dropForSpace)) {
           held = false;
@@ -83,17 +82,23 @@ export function createSweeper(
 
 function prepareSweeps(database: DatabaseSync) {
   return {
-    lastRound: database.prepare('SELECT max(round) AS round FROM rounds'),
-    firstRound: database.prepare('SELECT min(round) AS round FROM rounds'),
-    // The newest round always stays, so that numbering goes on.
+    lastRound: database.prepare('SELECT max(round) AS round FROM rounds WHERE policy = ?'),
+    firstRounds: database.prepare(
+      `SELECT id, coalesce((SELECT min(round) FROM rounds WHERE policy = id), ${Number.MAX_SAFE_INTEGER}) AS first FROM policies`,
+    ),
     dropRounds: database.prepare(
-      'DELETE FROM rounds WHERE round IN (SELECT round FROM rounds WHERE round <= ? AND round < (SELECT max(round) FROM rounds) ORDER BY round LIMIT ?)',
+      'DELETE FROM rounds WHERE policy = ?1 AND round IN (SELECT round FROM rounds WHERE policy = ?1 AND round <= ?2 ORDER BY round LIMIT ?3)',
     ),
-    dropMetrics: database.prepare('DELETE FROM metrics WHERE round < ?'),
+    // The newest round of each policy always stays, so that numbering goes on.
+    dropOldest: database.prepare(`
+      DELETE FROM rounds WHERE (policy, round) IN (
+        SELECT policy, round FROM rounds AS r WHERE round < (SELECT max(round) FROM rounds WHERE policy = r.policy)
+        ORDER BY finished_at, round LIMIT ?)`),
+    dropMetrics: database.prepare('DELETE FROM metrics WHERE policy = ? AND round < ?'),
     dropRolloutsBefore: database.prepare(
-      'DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE round < ?)',
+      'DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE policy = ? AND round < ?)',
     ),
-    dropGroupsBefore: database.prepare('DELETE FROM rollout_groups WHERE round < ?'),
+    dropGroupsBefore: database.prepare('DELETE FROM rollout_groups WHERE policy = ? AND round < ?'),
     groupBound: database.prepare('SELECT id FROM rollout_groups ORDER BY id LIMIT 1 OFFSET ?'),
     lastGroup: database.prepare('SELECT max(id) AS id FROM rollout_groups'),
     dropRolloutsUpTo: database.prepare('DELETE FROM rollouts WHERE group_id <= ?'),

@@ -66,6 +66,18 @@ export interface LeaderboardRow {
   lastSeenAt: number;
 }
 
+/** A policy that has rounds here. */
+export interface KnownPolicy {
+  identity: string;
+  name: string;
+  /** Its folder when it was last in use. */
+  directory: string;
+  /** The last. */
+  round: number;
+  /** ms since epoch, of the last round. */
+  at: number;
+}
+
 /** Counters are added to what is there; names replace it where given. */
 export interface PeerCredit {
   peer: PeerId;
@@ -144,5 +156,15 @@ export function leaderFrom(row: SqlRow): LeaderboardRow {
     rejected: row['rejected'] as number,
     firstSeenAt: row['first_seen_at'] as number,
     lastSeenAt: row['last_seen_at'] as number,
+  };
+}
+
+export function policyFrom(row: SqlRow): KnownPolicy {
+  return {
+    identity: row['identity'] as string,
+    name: row['name'] as string,
+    directory: row['directory'] as string,
+    round: row['round'] as number,
+    at: row['at'] as number,
   };
 }

@@ -79,4 +79,62 @@ export const migrations: readonly string[] = [
     by_task TEXT NOT NULL
   ) STRICT;
   `,
+  // One sequence of rounds became one for each policy that the node has trained.
+  `
+  CREATE TABLE policies (
+    id INTEGER PRIMARY KEY,
+    identity TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    directory TEXT NOT NULL,
+    -- Counts up; the highest is the one in use.
+    used INTEGER NOT NULL
+  ) STRICT;
+  -- Owns the rounds so far until the policy is opened that goes on with them.
+  INSERT INTO policies VALUES (1, '', '', '', 0);
+
+  ALTER TABLE rounds RENAME TO former_rounds;
+  CREATE TABLE rounds (
+    policy INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    policy_version INTEGER NOT NULL,
+    PRIMARY KEY (policy, round)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO rounds SELECT 1, * FROM former_rounds;
+  DROP TABLE former_rounds;
+
+  ALTER TABLE metrics RENAME TO former_metrics;
+  CREATE TABLE metrics (
+    policy INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    metric INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (policy, round, metric)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO metrics SELECT 1, * FROM former_metrics;
+  DROP TABLE former_metrics;
+
+  ALTER TABLE exams RENAME TO former_exams;
+  CREATE TABLE exams (
+    policy INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    policy_version INTEGER NOT NULL,
+    task_set TEXT NOT NULL,
+    task_set_version INTEGER NOT NULL,
+    tasks INTEGER NOT NULL,
+    greedy REAL NOT NULL,
+    sampled REAL NOT NULL,
+    seconds REAL NOT NULL,
+    by_task TEXT NOT NULL,
+    PRIMARY KEY (policy, round)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO exams SELECT 1, * FROM former_exams;
+  DROP TABLE former_exams;
+
+  ALTER TABLE rollout_groups ADD COLUMN policy INTEGER NOT NULL DEFAULT 1;
+  DROP INDEX rollout_groups_by_round;
+  CREATE INDEX rollout_groups_by_round ON rollout_groups (policy, round);
+  `,
 ];

@@ -9,29 +9,48 @@ export type Statements = ReturnType<typeof prepareStatements>;
 export function prepareStatements(database: DatabaseSync) {
   const of = (sql: string) => database.prepare(sql);
   return {
-    putRound: of('INSERT OR REPLACE INTO rounds (round, finished_at, seconds, policy_version) VALUES (?, ?, ?, ?)'),
-    dropMetricsOf: of('DELETE FROM metrics WHERE round = ?'),
+    policyOf: of('SELECT id FROM policies WHERE identity = ?'),
+    policyInUse: of('SELECT id FROM policies ORDER BY used DESC LIMIT 1'),
+    claimRounds: of("UPDATE policies SET identity = ? WHERE identity = ''"),
+    addPolicy: of("INSERT INTO policies (identity, name, directory, used) VALUES (?, '', '', 0)"),
+    usePolicy: of(
+      'UPDATE policies SET name = ?, directory = ?, used = (SELECT max(used) + 1 FROM policies) WHERE id = ?',
+    ),
+    policies: of(`
+      SELECT p.identity, p.name, p.directory, max(r.round) AS round, max(r.finished_at) AS at
+      FROM policies p JOIN rounds r ON r.policy = p.id GROUP BY p.id ORDER BY p.used DESC`),
+
+    putRound: of(
+      'INSERT OR REPLACE INTO rounds (policy, round, finished_at, seconds, policy_version) VALUES (?, ?, ?, ?, ?)',
+    ),
+    dropMetricsOf: of('DELETE FROM metrics WHERE policy = ? AND round = ?'),
     nameMetric: of('INSERT INTO metric_names (name) VALUES (?) ON CONFLICT DO NOTHING'),
-    putMetric: of('INSERT INTO metrics (round, value, metric) SELECT ?, ?, id FROM metric_names WHERE name = ?'),
-    roundSpan: of('SELECT min(round) AS first, max(round) AS last, count(*) AS count FROM rounds WHERE round >= ?'),
+    putMetric: of(
+      'INSERT INTO metrics (policy, round, value, metric) SELECT ?, ?, ?, id FROM metric_names WHERE name = ?',
+    ),
+    roundSpan: of(
+      'SELECT min(round) AS first, max(round) AS last, count(*) AS count FROM rounds WHERE policy = ? AND round >= ?',
+    ),
     roundRows: of(`
       SELECT r.round, r.finished_at, r.seconds, r.policy_version, n.name, m.value
-      FROM rounds r LEFT JOIN metrics m ON m.round = r.round LEFT JOIN metric_names n ON n.id = m.metric
-      WHERE r.round >= ?1 AND (r.round % ?2 = 0 OR r.round = ?3) ORDER BY r.round`),
-    lastRound: of('SELECT max(round) AS round FROM rounds'),
+      FROM rounds r LEFT JOIN metrics m ON m.policy = r.policy AND m.round = r.round LEFT JOIN metric_names n ON n.id = m.metric
+      WHERE r.policy = ?1 AND r.round >= ?2 AND (r.round % ?3 = 0 OR r.round = ?4) ORDER BY r.round`),
+    lastRound: of('SELECT max(round) AS round FROM rounds WHERE policy = ?'),
     recentMean: of(`
       SELECT avg(value) AS mean FROM (
-        SELECT value FROM metrics WHERE metric = (SELECT id FROM metric_names WHERE name = ?1)
-          AND round IN (SELECT round FROM rounds ORDER BY round DESC LIMIT ?2))`),
+        SELECT value FROM metrics WHERE policy = ?1 AND metric = (SELECT id FROM metric_names WHERE name = ?2)
+          AND round IN (SELECT round FROM rounds WHERE policy = ?1 ORDER BY round DESC LIMIT ?3))`),
 
     putGroup: of(
-      'INSERT INTO rollout_groups (round, at, origin, policy_name, task, question, answer) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO rollout_groups (policy, round, at, origin, policy_name, task, question, answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     putRollout: of(
       'INSERT INTO rollouts (group_id, own, completion, ended, reward, advantage) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    dropRolloutsOf: of('DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE round = ?)'),
-    dropGroupsOf: of('DELETE FROM rollout_groups WHERE round = ?'),
+    dropRolloutsOf: of(
+      'DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE policy = ? AND round = ?)',
+    ),
+    dropGroupsOf: of('DELETE FROM rollout_groups WHERE policy = ? AND round = ?'),
     rollouts: of(`SELECT ${rolloutColumns} WHERE r.id < ? ORDER BY r.id DESC LIMIT ?`),
     rolloutsByOwn: of(`SELECT ${rolloutColumns} WHERE r.own = ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`),
 
@@ -55,14 +74,14 @@ export function prepareStatements(database: DatabaseSync) {
     ),
 
     putExam: of(`
-      INSERT OR REPLACE INTO exams VALUES (:round, :at, :policyVersion, :taskSet, :taskSetVersion, :tasks, :greedy, :sampled, :seconds,
+      INSERT OR REPLACE INTO exams VALUES (:policy, :round, :at, :policyVersion, :taskSet, :taskSetVersion, :tasks, :greedy, :sampled, :seconds,
         :byTask)`),
-    exams: of('SELECT * FROM (SELECT * FROM exams ORDER BY round DESC LIMIT ?) ORDER BY round'),
-    lastExam: of('SELECT max(round) AS round FROM exams'),
+    exams: of('SELECT * FROM (SELECT * FROM exams WHERE policy = ? ORDER BY round DESC LIMIT ?) ORDER BY round'),
+    lastExam: of('SELECT max(round) AS round FROM exams WHERE policy = ?'),
     dropOldExams: of(
-      'DELETE FROM exams WHERE round IN (SELECT round FROM exams ORDER BY round DESC LIMIT -1 OFFSET ?)',
+      'DELETE FROM exams WHERE policy = ?1 AND round IN (SELECT round FROM exams WHERE policy = ?1 ORDER BY round DESC LIMIT -1 OFFSET ?2)',
     ),
-    rewindExams: of('DELETE FROM exams WHERE round > ?'),
+    rewindExams: of('DELETE FROM exams WHERE policy = ? AND round > ?'),
 
     addCounter: of(
       'INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2',
@@ -72,9 +91,11 @@ export function prepareStatements(database: DatabaseSync) {
     setNote: of('INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)'),
     dropNote: of('DELETE FROM notes WHERE name = ?'),
 
-    rewindRollouts: of('DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE round > ?)'),
-    rewindGroups: of('DELETE FROM rollout_groups WHERE round > ?'),
-    rewindMetrics: of('DELETE FROM metrics WHERE round > ?'),
-    rewindRounds: of('DELETE FROM rounds WHERE round > ?'),
+    rewindRollouts: of(
+      'DELETE FROM rollouts WHERE group_id IN (SELECT id FROM rollout_groups WHERE policy = ? AND round > ?)',
+    ),
+    rewindGroups: of('DELETE FROM rollout_groups WHERE policy = ? AND round > ?'),
+    rewindMetrics: of('DELETE FROM metrics WHERE policy = ? AND round > ?'),
+    rewindRounds: of('DELETE FROM rounds WHERE policy = ? AND round > ?'),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The history of a node: rounds with their metrics, rollouts, what each peer was verified to have done, totals. One transaction
- * per round. Holds nothing that training needs: policy, optimiser and counters of the loop are in the checkpoint.
+ * The history of a node: rounds with their metrics, rollouts, what each peer was verified to have done, totals. Rounds, metrics and
+ * exams are kept apart by policy, and only those of the policy in use are seen. One transaction per round. Holds nothing that training needs: policy, optimiser and counters of the loop are in the checkpoint.
  *
  * Invariants: bounded in bytes, rounds and peers; text that leaves is safe for people; every failure is a StoreError or a
  * DiskFullError, after which the file is as it was before the call.
@@ -13,10 +13,12 @@ import { createSweeper, type Retention } from './retention.ts';
 import {
   examFrom,
   leaderFrom,
+  policyFrom,
   rolloutFrom,
   safeGroup,
   textLimits,
   type ExamRow,
+  type KnownPolicy,
   type LeaderboardRow,
   type NewRolloutGroup,
   type NewRound,
@@ -48,6 +50,13 @@ export interface RoundRecord {
 }
 
 export interface Store {
+  /**
+   * From here on rounds and exams are those of this policy. `claim`: it is the one whose rounds an older version recorded without
+   * saying whose they were.
+   */
+  usePolicy(policy: { identity: string; name: string; directory: string; claim: boolean }): void;
+  /** The one used last first. */
+  policies(): KnownPolicy[];
   /** Everything of one round, in one transaction; a round recorded before is replaced. Returns the rollouts as clients see them. */
   recordRound(record: RoundRecord): { row: RoundRow; rollouts: RolloutRow[] };
   /** Oldest first, at most `limit`, spread evenly over all rounds from `sinceRound`; the newest is always among them. */
@@ -104,13 +113,18 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
   const sweeper = createSweeper(database, () => retention, transact);
   const maxPeers = options.maxPeers ?? 5000;
   let closed = false;
+  let policy = guard(() => sql.policyInUse.get()!['id'] as number);
   return {
+    usePolicy: (used) => {
+      policy = transact(() => enterPolicy(sql, used));
+    },
+    policies: () => guard(() => sql.policies.all().map(policyFrom)),
     recordRound: (record) => {
-      const recorded = transact(() => writeRecord(sql, record, maxPeers));
-      guard(() => sweeper.sweep());
+      const recorded = transact(() => writeRecord(sql, policy, record, maxPeers));
+      guard(() => sweeper.sweep(policy));
       return recorded;
     },
-    rounds: (query) => guard(() => readRounds(sql, query)),
+    rounds: (query) => guard(() => readRounds(sql, policy, query)),
     rollouts: ({ limit, beforeId, origin }) =>
       guard(() => {
         const before = beforeId ?? Number.MAX_SAFE_INTEGER;
@@ -122,11 +136,11 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
       }),
     recordExam: (exam) =>
       transact(() => {
-        sql.putExam.run({ ...exam, byTask: JSON.stringify(exam.byTask) });
-        sql.dropOldExams.run(keptExams);
+        sql.putExam.run({ ...exam, policy, byTask: JSON.stringify(exam.byTask) });
+        sql.dropOldExams.run(policy, keptExams);
       }),
-    exams: (limit) => guard(() => sql.exams.all(limit).map(examFrom)),
-    lastExamRound: () => guard(() => sql.lastExam.get()?.['round'] as number | null),
+    exams: (limit) => guard(() => sql.exams.all(policy, limit).map(examFrom)),
+    lastExamRound: () => guard(() => sql.lastExam.get(policy)?.['round'] as number | null),
     creditPeers: (credits) => transact(() => writePeers(sql, credits, maxPeers)),
     leaderboard: () => guard(() => sql.leaderboard.all(500).map(leaderFrom)),
     addCounters: (amounts) => transact(() => writeCounters(sql, amounts)),
@@ -136,13 +150,13 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
     setNote: (name, value) => {
       guard(() => (value === null ? sql.dropNote.run(name) : sql.setNote.run(name, value)));
     },
-    lastRound: () => guard(() => sql.lastRound.get()?.['round'] as number | null),
+    lastRound: () => guard(() => sql.lastRound.get(policy)?.['round'] as number | null),
     recentMean: (metric, rounds) =>
-      guard(() => (sql.recentMean.get(metric, rounds)?.['mean'] ?? null) as number | null),
+      guard(() => (sql.recentMean.get(policy, metric, rounds)?.['mean'] ?? null) as number | null),
     rewindTo: (round) =>
       transact(() =>
         [sql.rewindRollouts, sql.rewindGroups, sql.rewindMetrics, sql.rewindRounds, sql.rewindExams].forEach((step) =>
-          step.run(round),
+          step.run(policy, round),
         ),
       ),
     setRetention: (next) => {
@@ -180,32 +194,44 @@ function transaction<T>(database: DatabaseSync, path: string, work: () => T): T 
   });
 }
 
+/** @returns the id of the policy. */
+function enterPolicy(sql: Statements, { identity, name, directory, claim }: Parameters<Store['usePolicy']>[0]): number {
+  const known = (): unknown => sql.policyOf.get(identity)?.['id'];
+  if (known() === undefined && claim) sql.claimRounds.run(identity);
+  if (known() === undefined) sql.addPolicy.run(identity);
+  const id = known() as number;
+  sql.usePolicy.run(safeLine(name, textLimits.name), directory, id);
+  return id;
+}
+
 function writeRecord(
   sql: Statements,
+  policy: number,
   record: RoundRecord,
   maxPeers: number,
 ): { row: RoundRow; rollouts: RolloutRow[] } {
   const { round, finishedAt, seconds, policyVersion } = record.round;
-  sql.dropRolloutsOf.run(round);
-  sql.dropGroupsOf.run(round);
-  sql.putRound.run(round, finishedAt, seconds, policyVersion);
-  sql.dropMetricsOf.run(round);
+  sql.dropRolloutsOf.run(policy, round);
+  sql.dropGroupsOf.run(policy, round);
+  sql.putRound.run(policy, round, finishedAt, seconds, policyVersion);
+  sql.dropMetricsOf.run(policy, round);
   const metrics: Record<string, number> = {};
   for (const [name, value] of Object.entries(record.round.metrics)) {
     if (!Number.isFinite(value)) continue;
     metrics[name] = value;
     sql.nameMetric.run(name);
-    sql.putMetric.run(round, value, name);
+    sql.putMetric.run(policy, round, value, name);
   }
-  const rollouts = (record.rollouts ?? []).flatMap((group) => writeGroup(sql, safeGroup(group)));
+  const rollouts = (record.rollouts ?? []).flatMap((group) => writeGroup(sql, policy, safeGroup(group)));
   writePeers(sql, record.peers ?? [], maxPeers);
   writeCounters(sql, record.counters ?? {});
   return { row: { round, finishedAt, seconds, policyVersion, metrics }, rollouts };
 }
 
-function writeGroup(sql: Statements, { completions, ...group }: NewRolloutGroup): RolloutRow[] {
+function writeGroup(sql: Statements, policy: number, { completions, ...group }: NewRolloutGroup): RolloutRow[] {
   const { round, at, origin, own, policyName, task, question, answer } = group;
   const groupId = sql.putGroup.run(
+    policy,
     round,
     at,
     origin,
@@ -249,15 +275,20 @@ function writeCounters(sql: Statements, amounts: Partial<Record<CounterName, num
 }
 
 /** Rounds at multiples of the stride, so that the same points stay while the curve grows, and the newest. */
-function readRounds(sql: Statements, { sinceRound, limit }: { sinceRound: number; limit: number }): RoundRow[] {
-  const span = sql.roundSpan.get(sinceRound);
+function readRounds(
+  sql: Statements,
+  policy: number,
+  { sinceRound, limit }: { sinceRound: number; limit: number },
+): RoundRow[] {
+  const span = sql.roundSpan.get(policy, sinceRound);
   const last = span?.['last'];
   if (limit < 1 || typeof last !== 'number') return [];
   const first = span!['first'] as number;
   const total = span!['count'] as number;
   const stride = total <= limit ? 1 : limit === 1 ? last - first + 1 : Math.ceil((last - first + 1) / (limit - 1));
   const rows = new Map<number, RoundRow>();
-  for (const row of limit === 1 ? sql.roundRows.all(last, 1, last) : sql.roundRows.all(first, stride, last)) {
+  const [from, step] = limit === 1 ? [last, 1] : [first, stride];
+  for (const row of sql.roundRows.all(policy, from, step, last)) {
     const round = row['round'] as number;
     let entry = rows.get(round);
     if (entry === undefined) {
