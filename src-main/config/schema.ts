@@ -171,6 +171,12 @@ const shape = {
     '',
     'DHT nodes HOST:PORT to join through, comma-separated; empty is the public default.',
   ),
+  lanDiscovery: field(
+    z.boolean().default(true),
+    'swarm',
+    '',
+    'Find members of the swarm on the local network by mDNS and dial them directly, with or without the internet.',
+  ),
   sharedGroupsPerRound: field(
     whole(0, 256, 8),
     'swarm',

@@ -137,6 +137,7 @@ export class NodeSwarm implements SwarmPort {
       profile: () => ({ displayName: config.displayName, team: config.team }),
       bootstrap: bootstrap.length > 0 ? bootstrap : undefined,
       host: loopback ? '127.0.0.1' : undefined,
+      lanDiscovery: config.lanDiscovery,
       identity,
       policyName: this.options.policyName,
       verify: verifyTexts,

@@ -49,6 +49,8 @@ export interface SwarmOptions {
   bootstrap?: readonly Bootstrap[] | undefined;
   /** Address to bind, for example `127.0.0.1`; undefined: all. */
   host?: string | undefined;
+  /** Find members on the local network by mDNS; default false. Never on loopback. */
+  lanDiscovery?: boolean | undefined;
   identity: Identity;
   /** Asked at every `share`. */
   policyName: () => string;
@@ -255,6 +257,10 @@ class SwarmNode implements Swarm {
       limits: this.#limits,
       accepts: (peer, address) => options.isBlocked?.(peer) !== true && this.#exchange.accepts(peer, address),
       onConnection: (connection) => this.#exchange.connect(connection),
+      lanDiscovery: options.lanDiscovery ?? false,
+      swarmTopic: topic,
+      elapsed: this.#elapsed,
+      random: options.random,
       isConnected: () => this.#exchange.readyLinks().length > 0,
       log: options.log,
     });

@@ -49,6 +49,11 @@ declare module 'hyperdht' {
     resume(): void;
     destroy(error?: Error): void;
   }
+  export interface ConnectOptions {
+    keyPair?: DhtKeyPair;
+    /** Asked first. */
+    relayAddresses?: DhtAddress[] | null;
+  }
   export default class HyperDHT {
     constructor(options?: DhtOptions);
     readonly online: boolean;
@@ -58,8 +63,11 @@ declare module 'hyperdht' {
     readonly host: string | null;
     readonly port: number;
     readonly nodes: { length: number };
-    connect(publicKey: Buffer, options?: { keyPair?: DhtKeyPair }): NoiseStream;
-    address(): DhtAddress | null;
+    connect(publicKey: Buffer, options?: ConnectOptions): NoiseStream;
+    /** Resolves once it has its sockets. */
+    bind(): Promise<void>;
+    /** Of the socket that takes connections; null before `bind`. */
+    localAddress(): DhtAddress | null;
     fullyBootstrapped(): Promise<void>;
     destroy(options?: { force?: boolean }): Promise<void>;
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { test } from 'node:test';
 import { WaggleError } from '../../src-main/base/errors.ts';
-import { assertLocalBootstrap } from '../../src-main/swarm/overlay/discovery.ts';
+import { assertLocalBootstrap } from '../../src-main/swarm/overlay/confinement.ts';
 import { openDht, openSwarm, parityGroups, until } from './local-swarm.ts';
 
 async function freePort(): Promise<number> {

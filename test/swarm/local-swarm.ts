@@ -10,7 +10,7 @@ import createTestnet from 'hyperdht/testnet.js';
 import type { Testnet } from 'hyperdht/testnet.js';
 import type { VerifyTexts } from '../../src-main/swarm/records/admission.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
-import { assertLocalBootstrap } from '../../src-main/swarm/overlay/discovery.ts';
+import { assertLocalBootstrap } from '../../src-main/swarm/overlay/confinement.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { createSwarm } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup, Swarm, SwarmOptions } from '../../src-main/swarm/swarm.ts';

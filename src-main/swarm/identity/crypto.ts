@@ -27,7 +27,9 @@ export type Purpose =
   | 'swarm'
   | 'swarmSecret'
   | 'invite'
-  | 'shard';
+  | 'shard'
+  | 'lanToken'
+  | 'lanKey';
 
 export interface KeyPair {
   /** 32 bytes. */

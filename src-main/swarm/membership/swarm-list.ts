@@ -1,7 +1,7 @@
 /**
  * The swarms this node has joined and which of them it takes part in, in one file of mode 600 (links of private swarms hold
- * their secret). Without a file, or with none chosen, it is the public swarm. Knows no network; whoever changes the file
- * while a node runs changes its next start.
+ * their secret). Without a file, or with none chosen, it is the public swarm. Knows no network; a node that
+ * runs is told by whoever changes the list (membership.ts).
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -67,14 +67,6 @@ export function left(list: SwarmList, id: string): SwarmList {
     swarms: list.swarms.filter((each) => each.description.id !== id),
     active: list.active === id ? null : list.active,
   };
-}
-
-/** By name, or by the start of the id (at least four digits); null when none or several fit. */
-export function findSwarm(list: SwarmList, text: string): Invite | null {
-  const fitting = list.swarms.filter(
-    ({ description: { id, name } }) => name === text || (text.length >= 4 && id.startsWith(text)),
-  );
-  return fitting.length === 1 ? fitting[0]! : null;
 }
 
 function parse(text: string): SwarmList | null {

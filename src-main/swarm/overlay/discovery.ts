@@ -3,16 +3,19 @@
  * connections, early refreshes, and a watchdog that heals a node which started, or was left, without a network.
  * Knows nothing of the protocol: it hands connections on. Never throws for want of a network.
  */
-import HyperDHT from 'hyperdht';
 import type { DhtAddress, NoiseStream } from 'hyperdht';
 import Hyperswarm from 'hyperswarm';
 import type { PeerInfo } from 'hyperswarm';
-import { describeError, WaggleError } from '../../base/errors.ts';
+import { describeError } from '../../base/errors.ts';
 import type { PeerId } from '../../types.ts';
 import { hash, mac, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
 import type { SwarmLimits } from '../limits.ts';
-import { natKind, publicAddress } from './paths.ts';
+import { assertLocalBootstrap, isConfined, isLoopback } from './confinement.ts';
+import { DhtNode } from './dht-node.ts';
+import { Lan } from './lan.ts';
+import type { LanPeer } from './lan-records.ts';
+import { isLanAddress, natKind, publicAddress } from './paths.ts';
 import type { NatKind, PeerPath } from './paths.ts';
 import type { ShardTopic } from './shards.ts';
 
@@ -30,6 +33,12 @@ export interface DiscoveryOptions {
   /** False refuses the connection (banned, quota); the peer is then not dialled again by this process. */
   accepts: (peer: PeerId, address: string | null) => boolean;
   onConnection: (connection: NoiseStream) => void;
+  /** Find members on the local network by mDNS. Never on loopback, nor in a process confined to it. */
+  lanDiscovery: boolean;
+  /** What LAN discovery hides behind, known to members only. */
+  swarmTopic: Buffer;
+  elapsed: () => number;
+  random: () => number;
   /** True while a peer is connected and ready: then the watchdog has nothing to do. */
   isConnected: () => boolean;
   log: (level: 'debug' | 'info' | 'warn', message: string) => void;
@@ -46,44 +55,24 @@ const DIAL_MS = 20_000;
 /** For how long a peer that was rotated out is not dialled. */
 const REST_MS = 5 * 60_000;
 
-/** Environment variable that confines every swarm of the process to loopback; tests set it. */
-export const LOCAL_ONLY_VARIABLE = 'WAGGLE_LOCAL_NETWORK_ONLY';
-
 /** Topic of a swarm; with a secret it cannot be computed from the name. */
 export function swarmTopic(name: string, secretKey: Buffer | null): Buffer {
   const bytes = Buffer.from(name, 'utf8');
   return secretKey === null ? hash('topic', bytes) : mac('topic', secretKey, bytes);
 }
 
-/**
- * Throws `publicNetworkInTest` unless bootstrap addresses are given and all are loopback (none at all, `[]`, is an isolated
- * node, and fine). Called by tests on what they pass, and by
- * `openDiscovery` itself under the test runner or with `WAGGLE_LOCAL_NETWORK_ONLY=1`.
- */
-export function assertLocalBootstrap(bootstrap: readonly Bootstrap[] | undefined): void {
-  const local = bootstrap !== undefined && bootstrap.every((node) => isLoopback(node.host));
-  if (local) return;
-  throw new WaggleError({
-    code: 'publicNetworkInTest',
-    message: 'A swarm confined to loopback was opened without loopback bootstrap addresses.',
-    fix: 'Pass the bootstrap addresses of a DHT on 127.0.0.1 (createTestnet of hyperdht/testnet).',
-  });
-}
-
-export function isLoopback(address: string): boolean {
-  return address === '::1' || address === 'localhost' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
-}
-
-function isConfined(): boolean {
-  return process.env['NODE_TEST_CONTEXT'] !== undefined || process.env[LOCAL_ONLY_VARIABLE] === '1';
-}
-
 export class Discovery {
   readonly #options: DiscoveryOptions;
   readonly #swarm: Hyperswarm;
+  readonly #dht: DhtNode;
+  readonly #mayLan: boolean;
+  #lan: Lan | null = null;
   readonly #sessions: { refresh(): Promise<boolean> }[] = [];
+  /** Not dialled for a while. Bounded by how often a connection ends so. */
+  readonly #resting = new Set<PeerId>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #infos = new Map<PeerId, PeerInfo>();
+  readonly #connections = new Map<PeerId, NoiseStream>();
   /** Suspending, resuming and healing never overlap. */
   #queue: Promise<void> = Promise.resolve();
   #suspended = false;
@@ -94,11 +83,13 @@ export class Discovery {
     const { bootstrap, host, keyPair, limits } = options;
     if (isConfined()) assertLocalBootstrap(bootstrap);
     this.#options = options;
-    const dht = new HyperDHT({
+    const onLoopback = host !== undefined && isLoopback(host);
+    this.#mayLan = options.lanDiscovery && !onLoopback && !isConfined();
+    this.#dht = new DhtNode({
       ...(bootstrap === undefined ? {} : { bootstrap: [...bootstrap] }),
       ...(host === undefined ? {} : { host }),
     });
-    this.#swarm = new Hyperswarm({ keyPair, dht, maxPeers: limits.maxPeers });
+    this.#swarm = new Hyperswarm({ keyPair, dht: this.#dht, maxPeers: limits.maxPeers });
     this.#swarm.on('connection', (connection, info) => this.#onConnection(connection, info));
   }
 
@@ -108,6 +99,7 @@ export class Discovery {
       this.#sessions.push(this.#swarm.join(topic, { server: announce, client: true }));
     for (const delayMs of this.#options.limits.refreshAtMs) this.#later(delayMs, () => this.refresh());
     this.#armWatchdog();
+    void this.#openLan();
   }
 
   /** False when no DHT node answers: no network, or the bootstrap is gone. */
@@ -117,19 +109,20 @@ export class Discovery {
 
   /** How this node looks from outside, and what it does for others. */
   get outside(): Outside {
-    const { dht } = this.#swarm;
+    const dht = this.#dht;
     const seen = { firewalled: dht.firewalled, host: dht.host, port: dht.port };
     return {
       nat: natKind(seen),
       publicAddress: publicAddress(seen),
-      lanDiscovery: false,
+      lanDiscovery: this.#lan !== null,
       relaying: { sessions: 0, bytes: 0 },
     };
   }
 
   /** How packets get to a connected peer. */
-  pathOf(_peer: PeerId): PeerPath {
-    return 'direct';
+  pathOf(peer: PeerId): PeerPath {
+    const connection = this.#connections.get(peer);
+    return isLanAddress(connection?.rawStream.remoteHost ?? '') ? 'lan' : 'direct';
   }
 
   /** Looks the topics up again, and announces again. */
@@ -151,18 +144,26 @@ export class Discovery {
   rest(peer: PeerId): void {
     const info = this.#infos.get(peer);
     info?.reconnect(false);
-    if (info !== undefined) this.#later(REST_MS, () => info.reconnect(true));
+    this.#resting.add(peer);
+    this.#later(REST_MS, () => {
+      this.#resting.delete(peer);
+      info?.reconnect(true);
+    });
     this.refresh();
   }
 
   suspend(): Promise<void> {
     this.#suspended = true;
+    this.#closeLan();
     return this.#enqueue('suspend', () => this.#swarm.suspend());
   }
 
   resume(): Promise<void> {
     this.#suspended = false;
-    return this.#enqueue('resume', () => this.#swarm.resume());
+    return this.#enqueue('resume', async () => {
+      await this.#swarm.resume();
+      await this.#openLan();
+    });
   }
 
   /** Leaves politely within the deadline, or without a word after it. Idempotent, never rejects. */
@@ -174,6 +175,7 @@ export class Discovery {
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.#closeLan();
     const { closeDeadlineMs } = this.#options.limits;
     const left = await within(
       closeDeadlineMs,
@@ -185,6 +187,37 @@ export class Discovery {
       closeDeadlineMs,
       this.#quietly('force', () => this.#swarm.destroy({ force: true })),
     );
+  }
+
+  async #openLan(): Promise<void> {
+    if (!this.#mayLan) return;
+    await this.#quietly('bind', () => this.#dht.bind());
+    const port = this.#dht.localAddress()?.port;
+    if (port === undefined || this.#suspended || this.#closing !== null || this.#lan !== null) return;
+    const { swarmTopic, keyPair, elapsed, random, log } = this.#options;
+    this.#lan = new Lan({
+      topic: swarmTopic,
+      publicKey: keyPair.publicKey,
+      port,
+      elapsed,
+      random,
+      onPeer: (peer) => this.#onLanPeer(peer),
+      log: (message) => log('debug', message),
+    });
+  }
+
+  #closeLan(): void {
+    this.#lan?.close();
+    this.#lan = null;
+  }
+
+  /** Dialled like any other, within the same caps and bans. */
+  #onLanPeer({ publicKey, host, port }: LanPeer): void {
+    const peer = toHex(publicKey);
+    const isFull = this.#connections.size >= this.#options.limits.maxPeers;
+    if (isFull || this.#connections.has(peer) || this.#resting.has(peer) || !this.#options.accepts(peer, host)) return;
+    this.#dht.noteLanAddress(publicKey, { host, port });
+    this.dial(publicKey);
   }
 
   #onConnection(connection: NoiseStream, info: PeerInfo): void {
@@ -199,8 +232,10 @@ export class Discovery {
     }
     const peer = toHex(connection.remotePublicKey);
     this.#infos.set(peer, info);
+    this.#connections.set(peer, connection);
     connection.on('close', () => {
       if (this.#infos.get(peer) === info) this.#infos.delete(peer);
+      if (this.#connections.get(peer) === connection) this.#connections.delete(peer);
     });
     try {
       onConnection(connection);
@@ -236,6 +271,8 @@ export class Discovery {
     void this.#enqueue('heal', async () => {
       await this.#swarm.suspend();
       await this.#swarm.resume();
+      if (this.#lan !== null && this.#lan.port !== this.#dht.localAddress()?.port) this.#closeLan();
+      await this.#openLan();
     });
   }
 

@@ -1,6 +1,8 @@
 /**
  * How packets get to a peer, and how a node looks from outside: the words for both. Pure.
  */
+import { isIPv4 } from 'node:net';
+
 export type PeerPath = 'direct' | 'relayed' | 'lan';
 
 /**
@@ -25,4 +27,12 @@ export function natKind({ firewalled, host, port }: SeenFromOutside): NatKind {
 export function publicAddress({ host, port }: SeenFromOutside): string | null {
   if (host === null) return null;
   return port === 0 ? host : `${host}:${String(port)}`;
+}
+
+/** Of a local network (RFC 1918, or link-local): the peer is near. IPv4, also in its IPv6 dress. */
+export function isLanAddress(address: string): boolean {
+  const host = address.startsWith('::ffff:') ? address.slice(7) : address;
+  if (!isIPv4(host)) return false;
+  const [a, b] = host.split('.').map(Number) as [number, number];
+  return a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) || (a === 169 && b === 254);
 }

@@ -14,7 +14,7 @@ import { isNote } from '../codec/notes.ts';
 import type { ByeReason, Pull } from '../codec/messages.ts';
 import type { Head, SignedRecord } from '../codec/record.ts';
 import { toHex } from '../identity/crypto.ts';
-import { isLoopback } from '../overlay/discovery.ts';
+import { isLoopback } from '../overlay/confinement.ts';
 import type { Feed } from './feed.ts';
 import { InstanceWatch } from '../identity/instance-watch.ts';
 import { WIRE } from '../limits.ts';
