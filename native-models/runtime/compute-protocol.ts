@@ -38,18 +38,16 @@ export interface ComputeCalls {
     args: {
       policyDirectory: string;
       checkpointDirectory: string | null;
-      /** What checkpoints belong to, and what it was called in older ones; left out, the policy folder's name. */
-      identity?: { present: string; earlier: readonly string[] };
       provider: ProviderName;
       threads: number;
       /** Left out: all weights are trained. */
       adapter?: AdapterRequest;
+      /** BRIDGE is to train the policy: the rank of its second adapter. */
+      bridge?: { rank: number };
     };
     result: OpenedPolicy;
   };
   /** `model`: ModelProto bytes of a gradient graph lowered for the provider. */
-      /** BRIDGE is to train the policy: the rank of its second adapter. */
-      bridge?: { rank: number };
   defineObjective: { args: { name: string; model: Uint8Array }; result: null };
   generate: { args: { prompts: number[][]; options: GenerateOptions }; result: Generated };
   /**
@@ -62,12 +60,12 @@ export interface ComputeCalls {
   };
   accumulate: { args: { objective: string; rows: TrainRow[]; maxTokens: number }; result: GradientSum };
   update: { args: { optimizer: AdamWOptions; maxGradientNorm: number }; result: UpdateResult & { version: number } };
+  /** One step of a policy that was opened for BRIDGE, in place of `accumulate` and `update`. */
+  bridgeStep: { args: BridgeStep; result: BridgeOutcome & { version: number } };
   dropGradient: { args: null; result: null };
   /**
    * Writes weights, optimiser and `state` as one atomic checkpoint. `version`: optimiser steps the caller believes were taken; when
    * the policy is elsewhere (a round was interrupted between two epochs) the call fails with code `checkpointMidRound`.
-  /** One step of a policy that was opened for BRIDGE, in place of `accumulate` and `update`. */
-  bridgeStep: { args: BridgeStep; result: BridgeOutcome & { version: number } };
    */
   save: { args: { state: CheckpointState; version: number }; result: { bytes: number } };
   /**

@@ -59,9 +59,9 @@ type Handlers = {
 
 export class ComputeServer {
   private readonly post: (message: FromCompute) => void;
+  private policy: PolicyRuntime | null = null;
   /** Trains the policy in place of its own `update`, where BRIDGE was asked for; `first` is theta where that is no full weights. */
   private bridge: { policy: BridgePolicy; first: AdapterConfig | null; second: AdapterConfig } | null = null;
-  private policy: PolicyRuntime | null = null;
   private policyDirectory = '';
   private base: { name: string; storedAs: StoredAs; tokenizer: Tokenizer | null } = {
     name: '',
@@ -153,6 +153,7 @@ export class ComputeServer {
       this.opened().accumulate(objective, rows, maxTokens, this.checkpoint),
     update: async ({ optimizer, maxGradientNorm }) => {
       await this.checkpoint();
+      if (this.bridge) throw new Error('BRIDGE trains this policy: bridgeStep is its update');
       const result = this.opened().update(optimizer, maxGradientNorm);
       return { ...result, version: this.steps };
     },
@@ -162,7 +163,6 @@ export class ComputeServer {
       return { ...outcome, version: this.steps };
     },
     dropGradient: async () => {
-      if (this.bridge) throw new Error('BRIDGE trains this policy: bridgeStep is its update');
       this.opened().dropGradient();
       return Promise.resolve(null);
     },
@@ -192,17 +192,13 @@ export class ComputeServer {
       padId: tokenizer.padId ?? config.eosTokenId,
     });
     this.policy = policy;
+    this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
     this.policyDirectory = args.policyDirectory;
     this.base = { name, storedAs, tokenizer };
     this.store =
       args.checkpointDirectory === null
         ? null
-    this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
-        : await openCheckpointStore(args.checkpointDirectory, {
-            keep: CHECKPOINTS_KEPT,
-            identity: args.identity?.present ?? name,
-            earlierIdentities: args.identity?.earlier ?? [],
-          });
+        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT, identity: name });
     const resumed = await this.resume(policy);
     return {
       name,
@@ -219,6 +215,7 @@ export class ComputeServer {
 
   private branchStep(step: ComputeCalls['branch']['args']): ComputeCalls['branch']['result'] {
     const policy = this.opened();
+    if (this.bridge) throw new Error('A policy that BRIDGE trains has no second line');
     const line = { parts: this.checkpointParts(policy), optimizer: policy.optimizer };
     if (step === 'exchange') {
       if (!this.branch) throw new Error('No branch is kept');
@@ -228,7 +225,6 @@ export class ComputeServer {
       this.requireInPlace();
       this.branch = step === 'keep' ? new Branch(line) : null;
     }
-    if (this.bridge) throw new Error('A policy that BRIDGE trains has no second line');
     return { version: policy.optimizer.step, keptBytes: this.branch?.bytes ?? 0 };
   }
 
@@ -316,6 +312,8 @@ export class ComputeServer {
       );
     }
     if (!this.store) throw new Error('Opened without a checkpoint folder');
+    const parts = this.checkpointParts(policy);
+    const saved: SavedBridge | null = bridge && { rank: bridge.second.rank, counts: bridge.policy.counts };
     await this.store.save({
       version: steps,
       state: {
@@ -333,8 +331,6 @@ export class ComputeServer {
   private get steps(): number {
     return this.bridge ? this.bridge.policy.counts.theta : this.opened().optimizer.step;
   }
-    const parts = this.checkpointParts(policy);
-    const saved: SavedBridge | null = bridge && { rank: bridge.second.rank, counts: bridge.policy.counts };
 
   /** What training changes: the base under an adapter stays in its own folder. */
   private checkpointParts(policy: PolicyRuntime): Record<string, Float32Array> {
@@ -347,15 +343,6 @@ export class ComputeServer {
 /** The same start on every machine: two nodes with one policy and one adapter differ by what they learn alone. */
 function startOfAdapter(config: PolicyConfig, adapter: AdapterConfig): Float32Array {
   return initialAdapter(adapterSlots(config, adapter), randomStream(ADAPTER_SEED));
-}
-
-/** Moments of other matrices would be taken for these where the sizes happen to agree. */
-function requireSameAdapter(saved: AdapterConfig | null, wanted: AdapterConfig | null): void {
-  const describe = (adapter: AdapterConfig | null): string =>
-    adapter ? `rank ${adapter.rank}, alpha ${adapter.alpha}, on ${adapter.targets.join(', ')}` : 'none';
-  if (describe(saved) === describe(wanted)) return;
-  const message = `The checkpoint's adapter is ${describe(saved)}; the settings ask for ${describe(wanted)}`;
-  throw Object.assign(new Error(message), { code: 'foreign', fix: ADAPTER_FIX });
 }
 
 /** Of BRIDGE: as the paper has it, alpha is the rank. On the linears that the first adapter is on, for the two are stacked. */
@@ -377,6 +364,15 @@ function openBridge(
 
 function zerosFor(config: PolicyConfig, adapter: AdapterConfig): Float32Array {
   return new Float32Array(parameterCount(adapterSlots(config, adapter)));
+}
+
+/** Moments of other matrices would be taken for these where the sizes happen to agree. */
+function requireSameAdapter(saved: AdapterConfig | null, wanted: AdapterConfig | null): void {
+  const describe = (adapter: AdapterConfig | null): string =>
+    adapter ? `rank ${adapter.rank}, alpha ${adapter.alpha}, on ${adapter.targets.join(', ')}` : 'none';
+  if (describe(saved) === describe(wanted)) return;
+  const message = `The checkpoint's adapter is ${describe(saved)}; the settings ask for ${describe(wanted)}`;
+  throw Object.assign(new Error(message), { code: 'foreign', fix: ADAPTER_FIX });
 }
 
 /** The store knows folders only; here it is known that one belongs to a policy. */
