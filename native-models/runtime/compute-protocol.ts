@@ -38,7 +38,11 @@ export interface ComputeCalls {
     args: {
       policyDirectory: string;
       checkpointDirectory: string | null;
+      /** What checkpoints belong to, and what it was called in older ones; left out, the policy folder's name. */
+      identity?: { present: string; earlier: readonly string[] };
       provider: ProviderName;
+      /** Of the provider's devices; left out, its first. */
+      device?: number;
       threads: number;
       /** Left out: all weights are trained. */
       adapter?: AdapterRequest;
@@ -99,5 +103,7 @@ export type FromCompute =
   | { kind: 'fault'; id: number; fault: ComputeFault }
   /** Tokens sampled so far by the running `generate`. */
   | { kind: 'progress'; id: number; done: number }
+  /** Between two runs of a session, at most once a second: it works. */
+  | { kind: 'alive' }
   /** True once the process really waits. */
   | { kind: 'held'; held: boolean };

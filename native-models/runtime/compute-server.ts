@@ -50,8 +50,7 @@ const SECOND_ADAPTER_SEED = 0xb41d;
 const ADAPTER_FIX =
   'Set adapter, loraRank, loraAlpha and loraTargets back to what this data folder was made with, or give the node a data folder of its own with --data.';
 const PROGRESS_INTERVAL_MS = 200;
-const FOREIGN_FIX =
-  'Start with the policy this data folder was made with (--policy), or give this one a data folder of its own with --data.';
+const ALIVE_INTERVAL_MS = 1000;
 
 type Handlers = {
   [K in ComputeCallName]: (args: ComputeCalls[K]['args'], id: number) => Promise<ComputeCalls[K]['result']>;
@@ -74,6 +73,7 @@ export class ComputeServer {
   private held = false;
   private cancelled = false;
   private wake: (() => void) | null = null;
+  private aliveAt = 0;
 
   constructor(post: (message: FromCompute) => void) {
     this.post = post;
@@ -102,6 +102,10 @@ export class ComputeServer {
   /** Lets messages in, waits while held, throws when cancelled. Between two runs of a session. */
   private readonly checkpoint = async (): Promise<void> => {
     await nextTurn();
+    if (performance.now() - this.aliveAt >= ALIVE_INTERVAL_MS) {
+      this.aliveAt = performance.now();
+      this.post({ kind: 'alive' });
+    }
     if (this.mustWait()) {
       this.post({ kind: 'held', held: true });
       while (this.mustWait()) await new Promise<void>((resolve) => (this.wake = resolve));
@@ -188,6 +192,7 @@ export class ComputeServer {
       weights,
       adapter: adapter && { config: adapter, weights: stack ? zerosFor(config, stack) : start! },
       provider: args.provider,
+      device: args.device ?? 0,
       threads: args.threads,
       padId: tokenizer.padId ?? config.eosTokenId,
     });
@@ -198,8 +203,12 @@ export class ComputeServer {
     this.store =
       args.checkpointDirectory === null
         ? null
-        : await openCheckpointStore(args.checkpointDirectory, { keep: CHECKPOINTS_KEPT, identity: name });
-    const resumed = await this.resume(policy);
+        : await openCheckpointStore(args.checkpointDirectory, {
+            keep: CHECKPOINTS_KEPT,
+            identity: args.identity?.present ?? name,
+            earlierIdentities: args.identity?.earlier ?? [],
+          });
+    const resumed = await this.resume(policy, first);
     return {
       name,
       config,
