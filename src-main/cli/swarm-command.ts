@@ -1,27 +1,16 @@
 /**
- * `swarm`: the swarms a node has joined, and joining, creating, leaving them. Works on the data folder; a running node takes the
- * change up at its next start. Knows no network: whether anybody is there shows in `waggle status`.
+ * `swarm`: the swarms a node has joined, and joining, creating, leaving them. A running node moves over at once; without one the
+ * data folder is changed and the next start takes it up. Knows no network: whether anybody is there shows in `waggle status`.
  */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { dataFolderPaths } from '../engine/data-folder.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
-import { DESCRIPTION, misfitOf, signDescription } from '../swarm/codec/description.ts';
-import { openIdentity } from '../swarm/identity/identity.ts';
-import { decodeInvite, encodeInvite, INVITE_FAULTS, newSecret } from '../swarm/membership/invite.ts';
-import type { Invite } from '../swarm/membership/invite.ts';
-import { DEFAULT_LIMITS, WIRE } from '../swarm/limits.ts';
-import {
-  findSwarm,
-  joined,
-  left,
-  readSwarmList,
-  swarmListPath,
-  writeSwarmList,
-} from '../swarm/membership/swarm-list.ts';
-import type { SwarmList } from '../swarm/membership/swarm-list.ts';
-import { getTaskSet, listTaskSets } from '../tasks/task-sets.ts';
-import { dataDirectoryOf, type NodePlace } from './find-node.ts';
+import { DESCRIPTION } from '../swarm/codec/description.ts';
+import { DEFAULT_LIMITS } from '../swarm/limits.ts';
+import { MAX_ROUND_AGE, type SwarmCard } from '../swarm/membership/membership.ts';
+import { listTaskSets } from '../tasks/task-sets.ts';
+import type { NodePlace } from './find-node.ts';
+import { withSwarmDesk, type KnownSwarms, type SwarmDesk } from './swarm-desk.ts';
 import { alignTable, type Terminal } from './terminal.ts';
 
 interface Options extends NodePlace {
@@ -31,6 +20,7 @@ interface CreateOptions extends Options {
   tasks: string;
   public?: boolean;
   shards: number;
+  maxRoundAge: number;
 }
 
 /** Adds `waggle swarm list | create | join | leave | use | invite`. */
@@ -46,89 +36,69 @@ export function addSwarmCommands(
       .option('--data <dir>', "the node's data folder [WAGGLE_DATA]")
       .option('--config <file>', 'JSON file with settings that names the data folder [WAGGLE_CONFIG]')
       .option('--json', 'print JSON');
-  const change = async (options: Options, next: (list: SwarmList) => SwarmList): Promise<void> => {
-    const path = swarmListPath(dataDirectoryOf(options, env));
-    const list = next(await readSwarmList(path));
-    await writeSwarmList(path, list);
-    show(list, options, terminal);
-    if (options.json !== true) terminal.complain('A node that is running takes this up when it starts again.');
-  };
+  const change = (options: Options, next: (desk: SwarmDesk) => Promise<KnownSwarms>): Promise<void> =>
+    withSwarmDesk(options, env, async (desk) => {
+      const known = await next(desk);
+      show(known, options, terminal);
+      if (options.json !== true) terminal.complain(whatFollows(desk, known));
+    });
 
-  add('list', 'all of them; the one marked is taken part in').action(async (options: Options) =>
-    show(await readSwarmList(swarmListPath(dataDirectoryOf(options, env))), options, terminal),
+  add('list', 'all of them; the one marked is taken part in').action((options: Options) =>
+    withSwarmDesk(options, env, async (desk) => show(await desk.list(), options, terminal)),
   );
   add('create <name>', 'make a private swarm and print its invite link')
     .option('--public', 'no secret: everybody who has the link, or hears of it, may enter')
     .option('--tasks <set>', 'task set its members practise', listTaskSets()[0]?.name ?? '')
-    .option('--shards <number>', 'topics its members spread over; more than 1 from some 500 nodes on', shardCount, 1)
-    .action(async (name: string, options: CreateOptions) => {
-      const root = dataDirectoryOf(options, env);
-      const identity = await openIdentity(dataFolderPaths(root).identity);
-      const invite = createInvite(name, options, identity.keyPair);
-      const path = swarmListPath(root);
-      await writeSwarmList(path, joined(await readSwarmList(path), invite));
-      print(invite, options, terminal);
-    });
+    .option(
+      '--shards <number>',
+      'topics its members spread over; more than 1 from some 500 nodes on',
+      countUpTo(DESCRIPTION.maxShards),
+      1,
+    )
+    .option(
+      '--max-round-age <rounds>',
+      'rounds behind its maker’s newest after which an answer is refused',
+      countUpTo(MAX_ROUND_AGE),
+      DEFAULT_LIMITS.maxRoundAge,
+    )
+    .action((name: string, options: CreateOptions) =>
+      withSwarmDesk(options, env, async (desk) => {
+        const { tasks: taskSet, shards: shardCount, maxRoundAge } = options;
+        const isPrivate = options.public !== true;
+        const known = await desk.create({ name, taskSet, shardCount, maxRoundAge, private: isPrivate });
+        await printInvite(
+          desk,
+          known.swarms.find(({ id }) => id === known.active)!,
+          options,
+          terminal,
+        );
+      }),
+    );
   add('join <link>', 'join by an invite link, and take part in it').action((link: string, options: Options) =>
-    change(options, (list) => joined(list, parseInvite(link))),
+    change(options, (desk) => desk.join(link)),
   );
   add('leave <name>', 'forget a swarm, by name or start of its id').action((name: string, options: Options) =>
-    change(options, (list) => left(list, known(list, name).description.id)),
+    change(options, async (desk) => desk.leave((await find(desk, name)).id)),
   );
   add('use <name>', 'take part in a joined swarm; "public" is the one everybody starts in').action(
     (name: string, options: Options) =>
-      change(options, (list) => ({
-        ...list,
-        active: name === 'public' ? null : known(list, name).description.id,
-      })),
+      change(options, async (desk) => desk.choose(name === 'public' ? null : (await find(desk, name)).id)),
   );
-  add('invite <name>', 'print the invite link of a joined swarm').action(async (name: string, options: Options) => {
-    const list = await readSwarmList(swarmListPath(dataDirectoryOf(options, env)));
-    print(known(list, name), options, terminal);
-  });
+  add('invite <name>', 'print the invite link of a joined swarm').action((name: string, options: Options) =>
+    withSwarmDesk(options, env, async (desk) => printInvite(desk, await find(desk, name), options, terminal)),
+  );
 }
 
-/** Throws `NodeFault`: what is wrong with the link, or why this Waggle cannot take part, each with what to do. */
-export function parseInvite(link: string): Invite {
-  const decoded = decodeInvite(link);
-  if (!decoded.ok) {
-    const [message, fix] = INVITE_FAULTS[decoded.reason];
-    throw new NodeFault({ code: 'badInvite', message, fix });
-  }
-  const taskSets = Object.fromEntries(listTaskSets().map(({ name, version }) => [name, version]));
-  const misfit = misfitOf(decoded.invite.description, { taskSets });
-  if (misfit !== null) throw new NodeFault({ code: misfit.reason, message: misfit.message, fix: misfit.fix });
-  return decoded.invite;
+function whatFollows({ running }: SwarmDesk, { overruled }: KnownSwarms): string {
+  if (overruled !== null) return `For now nothing changes. ${overruled}`;
+  return running ? 'The running node moves over now.' : 'A node takes this up when it starts.';
 }
 
-function createInvite(name: string, options: CreateOptions, keys: { publicKey: Buffer; secretKey: Buffer }): Invite {
-  const set = getTaskSet(options.tasks);
-  if (set === undefined) {
-    const names = listTaskSets().map((each) => each.name);
-    const message = `There is no task set called ${JSON.stringify(options.tasks.slice(0, 40))}.`;
-    throw new NodeFault({ code: 'unknownTaskSet', message, fix: `Choose one of: ${names.join(', ')}` });
-  }
-  const secret = options.public === true ? null : newSecret();
-  const terms = {
-    name,
-    taskSet: set.name,
-    taskSetVersion: set.version,
-    protocol: WIRE.version,
-    maxRoundAge: DEFAULT_LIMITS.maxRoundAge,
-    shardCount: options.shards,
-  };
-  try {
-    return { description: signDescription({ ...terms, createdAt: Date.now(), secret }, keys), secret };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    const fix = `Give it a name of 1 to ${String(DESCRIPTION.maxNameBytes)} bytes of visible text.`;
-    throw new NodeFault({ code: 'badSwarmName', message: 'That cannot be the name of a swarm.', fix });
-  }
-}
-
-function known(list: SwarmList, name: string): Invite {
-  const found = findSwarm(list, name);
-  if (found !== null) return found;
+/** By name, or by the start of the id (at least four digits). Throws `NodeFault` when none or several fit. */
+async function find(desk: SwarmDesk, name: string): Promise<SwarmCard> {
+  const { swarms } = await desk.list();
+  const fitting = swarms.filter((each) => each.name === name || (name.length >= 4 && each.id.startsWith(name)));
+  if (fitting.length === 1) return fitting[0]!;
   throw new NodeFault({
     code: 'unknownSwarm',
     message: `No joined swarm, or more than one, is called ${JSON.stringify(name.slice(0, 64))}.`,
@@ -136,22 +106,23 @@ function known(list: SwarmList, name: string): Invite {
   });
 }
 
-function print(invite: Invite, options: Options, terminal: Terminal): void {
-  const link = encodeInvite(invite);
-  const { id, name } = invite.description;
+async function printInvite(desk: SwarmDesk, swarm: SwarmCard, options: Options, terminal: Terminal): Promise<void> {
+  const link = await desk.inviteOf(swarm.id);
+  const { id, name } = swarm;
   terminal.print(options.json === true ? JSON.stringify({ id, name, link }, null, 2) : link);
-  if (options.json !== true && invite.secret !== null)
+  if (options.json !== true && swarm.private)
     terminal.complain('Whoever has this link can enter the swarm and invite others.');
 }
 
-function show({ swarms, active }: SwarmList, options: Options, terminal: Terminal): void {
-  const rows = swarms.map(({ description: { id, name, taskSet, taskSetVersion, shardCount }, secret }) => ({
+function show({ swarms, active }: KnownSwarms, options: Options, terminal: Terminal): void {
+  const rows = swarms.map(({ id, name, taskSet, taskSetVersion, shardCount, private: isPrivate, misfit }) => ({
     id,
     name,
     tasks: `${taskSet} ${String(taskSetVersion)}`,
     shards: shardCount,
-    private: secret !== null,
+    private: isPrivate,
     active: id === active,
+    misfit,
   }));
   if (options.json === true) {
     terminal.print(JSON.stringify({ active: active ?? 'public', swarms: rows }, null, 2));
@@ -163,7 +134,7 @@ function show({ swarms, active }: SwarmList, options: Options, terminal: Termina
     row.name,
     row.id.slice(0, 8),
     row.tasks,
-    row.private ? 'private' : 'open',
+    `${row.private ? 'private' : 'open'}${row.misfit === null ? '' : `; cannot be entered: ${row.misfit.message}`}`,
   ]);
   terminal.print(
     alignTable(
@@ -174,8 +145,10 @@ function show({ swarms, active }: SwarmList, options: Options, terminal: Termina
   );
 }
 
-function shardCount(text: string): number {
-  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= DESCRIPTION.maxShards) return value;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${String(DESCRIPTION.maxShards)}.`);
+function countUpTo(max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    if (value >= 1 && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${String(max)}.`);
+  };
 }

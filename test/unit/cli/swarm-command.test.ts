@@ -5,10 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { runCli } from '../../../src-main/cli/program.ts';
+import { loadConfig } from '../../../src-main/config.ts';
+import { serveNode } from '../../../src-main/engine/serve/serve-node.ts';
+import { SwarmChoice } from '../../../src-main/engine/swarm-choice.ts';
 import { signDescription } from '../../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../../src-main/swarm/identity/crypto.ts';
 import { encodeInvite } from '../../../src-main/swarm/membership/invite.ts';
+import { openIdentity } from '../../../src-main/swarm/identity/identity.ts';
 import { readSwarmList, swarmListPath } from '../../../src-main/swarm/membership/swarm-list.ts';
+import { createFakeNode } from '../serve/fake-node.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'waggle-swarms-'));
@@ -79,5 +84,60 @@ test('links that do not fit and files that are damaged are faults with a fix, an
   for (const damaged of ['', '{}', '{"version":1,"swarms":["waggle://join/x"]}', `"${'x'.repeat(300_000)}"`]) {
     await writeFile(swarmListPath(home), damaged);
     assert.match((await swarm(home, 'list')).out, /swarmListDamaged/);
+  }
+});
+
+test('a running node is asked, so that it moves over at once', async (t) => {
+  const home = await folder(t);
+  const chosen: string[] = [];
+  const choice = new SwarmChoice({
+    config: loadConfig({ flags: { data: home } }).config,
+    dataDirectory: home,
+    identity: await openIdentity(join(home, 'identity')),
+    onChosen: (taskSet) => chosen.push(taskSet),
+  });
+  const node = createFakeNode({
+    swarms: () => choice.report(),
+    joinSwarm: ({ link }) => choice.join(link),
+    createSwarm: (wanted) => choice.create(wanted),
+    chooseSwarm: ({ id }) => choice.choose(id),
+    leaveSwarm: ({ id }) => choice.leave(id),
+    swarmInvite: async ({ id }) => ({ link: await choice.inviteOf(id) }),
+  });
+  const served = await serveNode({ api: node.api, dataDirectory: home, rendererDirectory: '/nowhere', port: 0 });
+  t.after(() => served.close());
+  const made = JSON.parse((await swarm(home, 'create', 'Easy going', '--tasks', 'easy')).out) as { id: string };
+  assert.deepEqual(chosen, ['easy']);
+  await swarm(home, 'use', 'public');
+  await swarm(home, 'use', 'Easy going');
+  await swarm(home, 'use', made.id.slice(0, 8));
+  assert.deepEqual(chosen, ['easy', 'starter', 'easy'], 'choosing what is chosen moves nobody');
+  assert.match((await swarm(home, 'join', 'waggle://join/x')).out, /badInvite.*"fix"/);
+  assert.equal(listOf(await swarm(home, 'leave', 'Easy going')).active, 'public');
+  assert.deepEqual(chosen, ['easy', 'starter', 'easy', 'starter']);
+  assert.ok(node.calls.every(({ name }) => name !== 'status'));
+  assert.deepEqual((await readSwarmList(swarmListPath(home))).swarms, []);
+});
+
+test('a choice that the settings overrule is kept, said, and moves nobody', async (t) => {
+  const home = await folder(t);
+  const identity = await openIdentity(join(home, 'identity'));
+  for (const [flags, why] of [
+    [{ swarm: 'another' }, /settings name the swarm “another”/],
+    [{ swarmSecret: 'abcdefgh' }, /settings name the swarm/],
+    [{ swarmEnabled: false, ownGroups: 4 }, /switch the swarm off/],
+  ] as const) {
+    const { config } = loadConfig({ flags: { data: home, ...flags } });
+    const choice = new SwarmChoice({
+      config,
+      dataDirectory: home,
+      identity,
+      onChosen: () => assert.fail('it moved'),
+    });
+    const wanted = { name: 'kept', taskSet: 'starter', private: true, shardCount: 1 };
+    const { overruled, active, swarms } = await choice.create(wanted);
+    assert.match(overruled ?? '', why);
+    assert.equal(active, swarms.at(-1)?.id);
+    await choice.choose(null);
   }
 });
