@@ -1,6 +1,7 @@
 /**
- * The node's side of the compute process: calls as promises, controls, and the news that it died. How the process is made is
- * handed in as `spawn`: plain Node forks, Electron asks its main process for a utility process.
+ * The node's side of the compute process: calls as promises, controls, and the news that it died. One that owes an answer and
+ * gives no sign of life is ended (compute-watchdog.ts). How the process is made is handed in as `spawn`: plain Node forks,
+ * Electron asks its main process for a utility process.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +11,22 @@ import type {
   ComputeControl,
   ComputeFault,
   FromCompute,
+  OpenedPolicy,
   ToCompute,
 } from './compute-protocol.ts';
+import { SILENCE_BASE_MS, silenceLimitMs, Watchdog } from './compute-watchdog.ts';
 
 export interface ComputeExit {
   code: number | null;
   signal: string | null;
+  /** Where it was ended for not answering: what it owed, and for how long it had been silent. */
+  hung?: { call: ComputeCallName; silentMs: number };
+}
+
+/** For people: how the process ended, to stand after "the process ended". */
+export function describeExit({ code, signal, hung }: ComputeExit): string {
+  if (hung) return `no sign of life for ${Math.round(hung.silentMs / 1000)} s while it worked on ${hung.call}`;
+  return signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`;
 }
 /** A started process and the messages to and from it. */
 export interface ComputeChannel {
@@ -43,10 +54,9 @@ export class ComputeError extends Error {
 export class ComputeDiedError extends ComputeError {
   readonly exit: ComputeExit;
   constructor(exit: ComputeExit) {
-    const how = exit.signal ? `by signal ${exit.signal}` : `with code ${exit.code ?? 'unknown'}`;
     super({
       code: 'computeDied',
-      message: `The compute process ended ${how}`,
+      message: `The compute process ended (${describeExit(exit)})`,
       fix: 'It is started again from the last checkpoint; if this repeats, try --provider cpu.',
     });
     this.name = 'ComputeDiedError';
@@ -75,6 +85,9 @@ export const forkCompute: SpawnCompute = () => {
 };
 
 interface Pending {
+  call: ComputeCallName;
+  /** Longest silence while it is worked on. */
+  limitMs: () => number;
   resolve(result: never): void;
   reject(error: Error): void;
   onProgress(done: number): void;
@@ -87,15 +100,29 @@ export class ComputeHost {
   private readonly channel: ComputeChannel;
   private readonly pending = new Map<number, Pending>();
   private readonly heldListeners = new Set<(held: boolean) => void>();
+  private readonly silenceBaseMs: number;
+  private readonly watchdog: Watchdog;
   private ended: ComputeExit | null = null;
+  private hung: ComputeExit['hung'];
+  private held = false;
+  private parameters = 0;
   private nextId = 1;
 
-  constructor(spawn: SpawnCompute) {
+  /** `silenceBaseMs`: silence that is fine whatever the process works on. */
+  constructor(spawn: SpawnCompute, { silenceBaseMs = SILENCE_BASE_MS }: { silenceBaseMs?: number } = {}) {
+    this.silenceBaseMs = silenceBaseMs;
     this.channel = spawn();
+    this.watchdog = new Watchdog({
+      limitMs: () => (this.held ? null : (this.current()?.limitMs() ?? null)),
+      onSilent: (silentMs) => this.giveUp(silentMs),
+      tickMs: Math.min(1000, silenceBaseMs / 10),
+    });
     this.channel.onMessage((message) => this.receive(message as FromCompute));
     this.exited = new Promise((resolve) => {
-      this.channel.onExit((exit) => {
+      this.channel.onExit((end) => {
+        const exit = this.hung ? { ...end, hung: this.hung } : end;
         this.ended = exit;
+        this.watchdog.close();
         for (const pending of this.pending.values()) pending.reject(new ComputeDiedError(exit));
         this.pending.clear();
         resolve(exit);
@@ -116,8 +143,10 @@ export class ComputeHost {
   ): Promise<ComputeCalls[K]['result']> {
     if (this.ended) return Promise.reject(new ComputeDiedError(this.ended));
     const id = this.nextId++;
+    if (this.pending.size === 0) this.watchdog.heard();
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject, onProgress });
+      const limitMs = (): number => silenceLimitMs(call, args, this.parameters, this.silenceBaseMs);
+      this.pending.set(id, { call, limitMs, resolve, reject, onProgress });
       this.channel.post({ kind: 'call', id, call, args });
     });
   }
@@ -138,9 +167,25 @@ export class ComputeHost {
     await this.exited;
   }
 
+  /** What it works on: calls are answered in the order they came. */
+  private current(): Pending | undefined {
+    return this.pending.values().next().value;
+  }
+
+  private giveUp(silentMs: number): void {
+    const call = this.current()?.call;
+    if (call === undefined || this.ended) return;
+    this.hung = { call, silentMs };
+    this.channel.kill();
+  }
+
   private receive(message: FromCompute): void {
-    if (message.kind === 'held') for (const listener of this.heldListeners) listener(message.held);
-    if (message.kind === 'ready' || message.kind === 'held') return;
+    this.watchdog.heard();
+    if (message.kind === 'held') {
+      this.held = message.held;
+      for (const listener of this.heldListeners) listener(message.held);
+    }
+    if (message.kind === 'ready' || message.kind === 'held' || message.kind === 'alive') return;
     const pending = this.pending.get(message.id);
     if (!pending) return;
     if (message.kind === 'progress') {
@@ -148,6 +193,8 @@ export class ComputeHost {
       return;
     }
     this.pending.delete(message.id);
+    if (message.kind === 'result' && pending.call === 'open')
+      this.parameters = (message.result as Partial<OpenedPolicy>).parameters ?? 0;
     if (message.kind === 'result') pending.resolve(message.result as never);
     else pending.reject(new ComputeError(message.fault));
   }

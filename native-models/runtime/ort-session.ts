@@ -16,10 +16,14 @@ export type TensorViews = Record<string, TensorView>;
 
 export interface SessionOptions {
   provider: ProviderName;
+  /** See ComputeTarget; left out, the first. */
+  device?: number;
   /** CPU threads; 0 lets ONNX Runtime choose (one per core). */
   threads: number;
   /** Shapes that repeat let the runtime plan its memory once; leave off where they change every run. */
   shapesRepeat: boolean;
+  /** Constants whose bytes the model leaves out, by name; they are read while the session is made, and never again. */
+  beside?: ReadonlyMap<string, Float32Array | Uint8Array>;
   /** Writes which provider runs each node to standard error. */
   verbosePlacement?: boolean;
 }
@@ -45,19 +49,26 @@ export class GraphSession {
       );
     }
     const session = await ort.InferenceSession.create(model, {
-      executionProviders: options.provider === 'cpu' ? ['cpu'] : [options.provider, 'cpu'],
+      executionProviders: executionProviders(options),
       ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       enableMemPattern: options.shapesRepeat && options.provider !== 'dml',
       enableCpuMemArena: true,
+      ...(options.beside?.size
+        ? { externalData: [...options.beside].map(([path, view]) => ({ path, data: bytesOf(view) })) }
+        : {}),
       // Threads that spin while they wait take the cores from everything else on the machine, other nodes included.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: options.verbosePlacement ? 0 : 3,
       ...(options.verbosePlacement ? { logVerbosityLevel: 1 } : {}),
     });
     return new GraphSession(session);
+  }
+
+  get inputNames(): readonly string[] {
+    return this.session.inputNames;
   }
 
   get outputNames(): readonly string[] {
@@ -93,6 +104,18 @@ export class GraphSession {
   async close(): Promise<void> {
     await this.session.release();
   }
+}
+
+function executionProviders({
+  provider,
+  device = 0,
+}: SessionOptions): (ort.InferenceSession.ExecutionProviderConfig | string)[] {
+  if (provider === 'cpu') return ['cpu'];
+  return [device === 0 ? provider : { name: provider, deviceId: device }, 'cpu'];
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function toTensor({ data, dims }: TensorView): ort.Tensor {

@@ -12,7 +12,7 @@ import { generate } from './generate.ts';
 import { bundledProviders } from './ort-session.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import { isTrialRequest, type TrialReport } from './provider-trial-protocol.ts';
-import type { ProviderName } from './provider.ts';
+import type { ComputeTarget } from './provider.ts';
 import { randomStream } from './sampling.ts';
 
 /** Named results, comparable between providers. */
@@ -65,13 +65,13 @@ const loss: TokenLossFunction = (b, { logprobs, completionMask, rowWeights }) =>
   metrics: {},
 });
 
-function openPolicy(config: PolicyConfig, provider: ProviderName, threads: number): PolicyRuntime {
+function openPolicy(config: PolicyConfig, { provider, device }: ComputeTarget, threads: number): PolicyRuntime {
   const weights = initialParameters(config, randomStream(20_260_101));
   // Wider than an untrained policy, so that attention and logits are far from uniform.
   for (const { decays, offset, length } of parameterSlots(config)) {
     if (decays) for (let i = offset; i < offset + length; i++) weights[i]! *= 8;
   }
-  return new PolicyRuntime({ config, weights, provider, threads, padId: 0 });
+  return new PolicyRuntime({ config, weights, provider, device, threads, padId: 0 });
 }
 
 function rows(config: PolicyConfig, lengths: readonly number[]): TrainRow[] {
@@ -90,20 +90,21 @@ const noCheckpoint = (): void => undefined;
 /** Does what the parent asks and reports numbers, then times, or the error. What is no request is ignored. Never rejects. */
 export async function answerTrial(request: unknown, report: (message: TrialReport) => void): Promise<void> {
   if (!isTrialRequest(request)) return;
-  const { provider } = request;
+  const target: ComputeTarget = { provider: request.provider, device: request.device };
   try {
-    const adapter = provider === 'cpu' ? (cpus()[0]?.model.trim() ?? null) : null;
-    const numbers = await trialNumbers(provider, ALL_CORES);
+    const adapter = target.provider === 'cpu' ? (cpus()[0]?.model.trim() ?? null) : null;
+    const numbers = await trialNumbers(target, ALL_CORES);
     report({ kind: 'numbers', bundled: bundledProviders(), adapter, numbers });
-    report({ kind: 'times', ...(await trialTimes(provider, ALL_CORES)) });
+    const times = await trialTimes(target, ALL_CORES);
+    report({ kind: 'times', ...times, peakBytes: process.resourceUsage().maxRSS * 1024 });
   } catch (error) {
     report({ kind: 'error', message: error instanceof Error ? error.message : String(error) });
   }
 }
 
 /** @throws whatever the runtime throws */
-export async function trialNumbers(provider: ProviderName, threads: number): Promise<TrialNumbers> {
-  const policy = openPolicy(SMALL, provider, threads);
+export async function trialNumbers(target: ComputeTarget, threads: number): Promise<TrialNumbers> {
+  const policy = openPolicy(SMALL, target, threads);
   try {
     await policy.defineObjective('trial', loss);
     const batch = rows(SMALL, [9, 6, 8]);
@@ -131,8 +132,8 @@ export async function trialNumbers(provider: ProviderName, threads: number): Pro
 }
 
 /** Best of several repeats, within about three seconds in all. */
-export async function trialTimes(provider: ProviderName, threads: number): Promise<TrialTimes> {
-  const policy = openPolicy(TIMED, provider, threads);
+export async function trialTimes(target: ComputeTarget, threads: number): Promise<TrialTimes> {
+  const policy = openPolicy(TIMED, target, threads);
   try {
     await policy.defineObjective('trial', loss);
     const batch = rows(

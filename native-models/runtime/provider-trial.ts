@@ -7,18 +7,22 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ComputeChannel, ComputeExit } from './compute-host.ts';
 import { isTrialReport, type TrialReport, type TrialRequest } from './provider-trial-protocol.ts';
-import type { ProviderName } from './provider.ts';
+import { CPU_TARGET, type ComputeTarget, type ProviderName } from './provider.ts';
 
 export interface ProviderVerdict {
   provider: ProviderName;
+  /** See ComputeTarget. */
+  device: number;
   adapter: string | null;
-  /** `used` is set by whoever chooses. */
-  verdict: 'used' | 'correct' | 'wrong' | 'failed' | 'unavailable';
+  /** `used` is set by whoever chooses; unstable: came through its trial, then failed in use. */
+  verdict: 'used' | 'correct' | 'wrong' | 'failed' | 'unstable' | 'unavailable';
   /** Largest relative error against the CPU's loss, gradients, updated weights and decoded log-probs; null when it did not run. */
   maxRelativeError: number | null;
   /** Null where it was not timed, or too slow to be timed. */
   trainStepMs: number | null;
   decodeStepMs: number | null;
+  /** Most that the trial's process held in main memory; null where it did not come to its end. */
+  peakBytes: number | null;
   /** What happened, in words. */
   detail: string;
   testedAt: number;
@@ -28,6 +32,8 @@ export type SpawnTrial = (provider: ProviderName) => ComputeChannel;
 export interface ProviderTrialOptions {
   /** Default: all that this platform's runtime brings. */
   providers?: readonly ProviderName[];
+  /** How many devices of a provider to try; one where it says nothing. */
+  devices?: Partial<Record<ProviderName, number>>;
   /** For one provider's numbers; its timing gets at most 20 s more. */
   timeoutMs?: number;
   spawn?: SpawnTrial;
@@ -44,48 +50,52 @@ const TIMING_TIMEOUT_MS = 20_000;
 const DECODE_STEPS_PER_TRAIN_STEP = 16;
 
 interface Attempt {
-  provider: ProviderName;
+  target: ComputeTarget;
   numbers: Extract<TrialReport, { kind: 'numbers' }> | null;
   times: Extract<TrialReport, { kind: 'times' }> | null;
   /** Why it ended early; null when all was reported. */
   trouble: { kind: 'error' | 'crash' | 'timeout'; message: string } | null;
 }
 
-/** One verdict for each provider, the CPU first. Never rejects: what goes wrong is a verdict. */
+/** One verdict for each provider and device, the CPU first. Never rejects: what goes wrong is a verdict. */
 export async function runProviderTrial(options: ProviderTrialOptions = {}): Promise<ProviderVerdict[]> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, spawn = forkTrial, signal } = options;
-  const cpu = await attempt('cpu', spawn, timeoutMs, signal);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, spawn = forkTrial, devices = {}, signal } = options;
+  const cpu = await attempt(CPU_TARGET, spawn, timeoutMs, signal);
   const wanted = options.providers ?? cpu.numbers?.bundled ?? [];
   const attempts: Attempt[] = options.providers && !options.providers.includes('cpu') ? [] : [cpu];
   // One after the other: they would distort each other's times.
-  for (const provider of new Set(wanted))
-    if (provider !== 'cpu' && !signal?.aborted) attempts.push(await attempt(provider, spawn, timeoutMs, signal));
+  for (const provider of new Set(wanted)) {
+    if (provider === 'cpu') continue;
+    for (let device = 0; device < (devices[provider] ?? 1) && !signal?.aborted; device++) {
+      const tried = await attempt({ provider, device }, spawn, timeoutMs, signal);
+      attempts.push(tried);
+      if (tried.trouble && unavailable(provider, tried.trouble.message) !== null) break;
+    }
+  }
   return attempts.map((each) => verdictOf(each, cpu.numbers?.numbers ?? null));
 }
 
-/**
- * The provider to compute with: the wanted one, else the fastest correct one; ties go to the CPU, then by name. The CPU where none is correct.
- */
-export function chooseProvider(verdicts: readonly ProviderVerdict[], wanted: 'auto' | ProviderName): ProviderName {
-  if (wanted !== 'auto') return wanted;
+/** What to compute with: the fastest correct one; ties go to the CPU, then by name and device. The CPU where none is correct. */
+export function chooseTarget(verdicts: readonly ProviderVerdict[]): ComputeTarget {
   const costOf = ({ trainStepMs, decodeStepMs }: ProviderVerdict): number =>
     trainStepMs === null || decodeStepMs === null ? Infinity : trainStepMs + DECODE_STEPS_PER_TRAIN_STEP * decodeStepMs;
-  const rank = ({ provider }: ProviderVerdict): string => (provider === 'cpu' ? '' : provider);
+  const rank = ({ provider, device }: ProviderVerdict): string => (provider === 'cpu' ? '' : `${provider} ${device}`);
   const timed = verdicts
     .filter(({ verdict }) => verdict === 'correct' || verdict === 'used')
     .filter((verdict) => Number.isFinite(costOf(verdict)))
     .sort((a, b) => costOf(a) - costOf(b) || (rank(a) < rank(b) ? -1 : 1));
-  return timed[0]?.provider ?? 'cpu';
+  const [best] = timed;
+  return best ? { provider: best.provider, device: best.device } : CPU_TARGET;
 }
 
 function attempt(
-  provider: ProviderName,
+  target: ComputeTarget,
   spawn: SpawnTrial,
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Attempt> {
   return new Promise((resolve) => {
-    const result: Attempt = { provider, numbers: null, times: null, trouble: null };
+    const result: Attempt = { target, numbers: null, times: null, trouble: null };
     let channel: ComputeChannel | null = null;
     const finish = (trouble: Attempt['trouble']): void => {
       clearTimeout(timer);
@@ -103,7 +113,7 @@ function attempt(
     }
     signal?.addEventListener('abort', cancel);
     try {
-      channel = spawn(provider);
+      channel = spawn(target.provider);
     } catch (error) {
       finish({ kind: 'crash', message: `the trial process could not be started: ${String(error)}` });
       return;
@@ -121,7 +131,7 @@ function attempt(
         finish(null);
       }
     });
-    channel.post({ kind: 'try', provider } satisfies TrialRequest);
+    channel.post({ kind: 'try', ...target } satisfies TrialRequest);
   });
 }
 
@@ -130,15 +140,17 @@ function describeExit({ code, signal }: ComputeExit): string {
 }
 
 function verdictOf(
-  { provider, numbers, times, trouble }: Attempt,
+  { target, numbers, times, trouble }: Attempt,
   reference: Record<string, Float32Array> | null,
 ): ProviderVerdict {
+  const { provider } = target;
   const base = {
-    provider,
+    ...target,
     adapter: numbers?.adapter ?? null,
     maxRelativeError: null,
     trainStepMs: times?.trainStepMs ?? null,
     decodeStepMs: times?.decodeStepMs ?? null,
+    peakBytes: times?.peakBytes ?? null,
     testedAt: Date.now(),
   };
   if (numbers === null) {

@@ -7,10 +7,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ConfigError } from '../config.ts';
 import type { ApiFault, LogLevel } from '../engine/api.ts';
-import { faultOf, NodeFault } from '../engine/serve/faults.ts';
+import { faultOf } from '../engine/serve/faults.ts';
 import { addConfigOptions } from './config-options.ts';
 import { addCudaCommand } from './cuda-command.ts';
-import { renderDoctor, type DoctorReport } from './doctor-command.ts';
+import { showDoctor, type DoctorOptions } from './doctor-command.ts';
 import { addExportCommand } from './export-command.ts';
 import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { addIdentityCommands } from './identity-command.ts';
@@ -137,41 +137,9 @@ function nodeCommand(program: Command, name: string, description: string): Comma
 }
 
 function addDoctor(program: Command, { terminal, env }: CliSurroundings): void {
-  nodeCommand(program, 'doctor', 'what this machine can train with').action(async (options: NodeOptions) => {
-    const asked = await askNode(options, env);
-    // A node whose provider was chosen in its settings has tried none.
-    const report = asked && asked.verdicts.length > 0 ? asked : await tryProviders(terminal, options);
-    terminal.print(options.json === true ? JSON.stringify(report, null, 2) : renderDoctor(terminal, report));
-  });
-}
-
-async function askNode(place: NodePlace, env: NodeJS.ProcessEnv): Promise<DoctorReport | null> {
-  let found: FoundNode;
-  try {
-    found = await findNode(place, env);
-  } catch (error) {
-    if (error instanceof NodeFault) return null; // none running: the trial is run here
-    throw error;
-  }
-  try {
-    const hardware = await found.node.invoke('hardware', null);
-    return { from: 'node', verdicts: hardware.verdicts, hardware };
-  } finally {
-    await found.node.close();
-  }
-}
-
-async function tryProviders(terminal: Terminal, options: NodeOptions): Promise<DoctorReport> {
-  if (options.json !== true) terminal.complain('Trying each provider with a small training step...');
-  const { runProviderTrial } = await import('../../native-models/runtime/provider-trial.ts');
-  const { readHardware } = await import('../engine/hardware.ts');
-  const { withGpuName } = await import('../engine/kept-verdicts.ts');
-  const machine = await readHardware();
-  const verdicts = withGpuName(
-    await runProviderTrial(),
-    machine.gpus.map(({ name }) => name),
-  );
-  return { from: 'trial', verdicts, hardware: { ...machine, verdicts } };
+  nodeCommand(program, 'doctor', 'what this machine can train with')
+    .option('--again', 'try every provider again, also one that was given up')
+    .action((options: DoctorOptions) => showDoctor(options, terminal, env));
 }
 
 function addScore(program: Command, { terminal }: CliSurroundings): void {

@@ -38,6 +38,7 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
         ? 'not chosen yet'
         : harmless(provider.name + (provider.adapter === null ? '' : ` (${provider.adapter})`)),
     ],
+    ...status.givenUp.map(({ text }): [string, string] => ['given up', harmless(text)]),
     ['round', `${formatCount(status.round)} (${status.stage})`],
     [
       'mean reward',

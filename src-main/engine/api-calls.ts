@@ -29,6 +29,7 @@ export interface ApiParts {
   log: Log;
   status(): NodeStatus;
   hardware(): Promise<HardwareReport>;
+  tryProviders(): void;
   peers(): PeerRow[];
   board(window: BoardWindow): BoardRow[];
   receiptsOf(peer: PeerId, limit: number): ReceiptRow[];
@@ -48,6 +49,10 @@ export function apiCalls(parts: ApiParts): Answers {
   return {
     status: () => parts.status(),
     hardware: () => parts.hardware(),
+    tryProviders: () => {
+      parts.tryProviders();
+      return null;
+    },
     config: () => publicConfig(parts.config),
     metrics: () => [...metricDefinitions],
     rounds: (query) => store.rounds(query),

@@ -36,6 +36,7 @@ const jsonObject = z.custom<JsonObject>(isBoundedJsonObject, {
 export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']> } = {
   status: noArgs,
   hardware: noArgs,
+  tryProviders: noArgs,
   config: noArgs,
   metrics: noArgs,
   rounds: z.strictObject({ sinceRound: counter, limit: rowLimit }),

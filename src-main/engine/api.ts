@@ -42,15 +42,32 @@ export interface PolicyInfo {
 export interface ProviderVerdict {
   /** `cpu`, `webgpu`, `cuda`, `dml`, `coreml`. */
   provider: string;
+  /** Number of the card, for a provider that was tried on each of several; else 0. */
+  device: number;
   adapter: string | null;
-  verdict: 'used' | 'correct' | 'wrong' | 'failed' | 'unavailable';
+  /** unstable: it came through its trial and was given up in use. */
+  verdict: 'used' | 'correct' | 'wrong' | 'failed' | 'unstable' | 'unavailable';
   /** Largest relative error against the CPU's loss, gradients and decoded logits; null when it did not run. */
   maxRelativeError: number | null;
   trainStepMs: number | null;
   decodeStepMs: number | null;
+  /** Most main memory that its trial took; what a card holds is not told by the runtime. */
+  peakBytes: number | null;
   /** What happened, in words, for example the error of the driver. */
   detail: string;
   testedAt: number;
+}
+
+/** A provider that the compute process kept failing on, and that is passed over since. */
+export interface GivenUpProvider {
+  provider: string;
+  device: number;
+  kind: 'crashed' | 'hung' | 'notFinite' | 'failed';
+  /** Failures that it took. */
+  times: number;
+  at: number;
+  /** One plain sentence for people: what happened, and when it is tried again. */
+  text: string;
 }
 
 export interface HardwareReport {
@@ -60,6 +77,8 @@ export interface HardwareReport {
   battery: { present: boolean; charging: boolean | null; percent: number | null };
   os: { platform: string; release: string; arch: string };
   verdicts: ProviderVerdict[];
+  /** The providers are being tried just now. */
+  trying: boolean;
   /** Parts that could not be read, in words. */
   unknown: string[];
 }
@@ -116,6 +135,8 @@ export interface NodeStatus {
   stage: RoundStage;
   policy: PolicyInfo | null;
   provider: { name: string; adapter: string | null } | null;
+  /** What it is computed without, and why; empty where all is well. */
+  givenUp: GivenUpProvider[];
   objective: { own: string; peers: string };
   round: number;
   /** Mean reward of own completions over the last `recentRounds` rounds, 0..1; null before the first. */
@@ -372,6 +393,8 @@ export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts
 export interface Calls {
   status: { args: null; result: NodeStatus };
   hardware: { args: null; result: HardwareReport };
+  /** Forgets what is known of the providers and tries all again; training goes on with what is chosen then. Answers at once. */
+  tryProviders: { args: null; result: null };
   /** Effective config, secrets left out. */
   config: { args: null; result: JsonObject };
   metrics: { args: null; result: MetricDefinition[] };

@@ -1,23 +1,25 @@
 /**
- * Keeps one compute process with the policy opened: starts it, does logged training again after a crash, restarts it with
- * back-off and says why. The engine tells it to hold, release or end. Knows nothing of rounds beyond the redo log's entries.
+ * Keeps one compute process with the policy opened: starts it, restarts it with back-off and says why. The engine tells it to
+ * hold, release or end. Knows nothing of rounds.
  *
- * Back-off: 1, 2, 4 .. 60 s; a finished round sets it back. After three deaths in a row on a GPU the CPU takes over.
+ * Back-off: 1, 2, 4 .. 60 s; a finished round sets it back. A provider on which it keeps failing is given up
+ * (provider-trouble.ts); the next start takes what is chosen then, the CPU last.
  */
 import {
   ComputeError,
   ComputeHost,
+  describeExit,
   type ComputeExit,
   type SpawnCompute,
 } from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
-import type { ProviderName } from '../../native-models/runtime/provider.ts';
-import { loweringFor } from '../../native-models/runtime/provider.ts';
+import { loweringFor, type ComputeTarget } from '../../native-models/runtime/provider.ts';
 import { lowerGraph } from '../../native-models/graph/lower.ts';
 import type { AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { gradientGraph } from '../../native-models/policy/graphs.ts';
 import type { Logger } from '../base/log.ts';
 import type { Objective } from '../objective/objective.ts';
+import { FailureCount, type ProviderTrouble, type TroubleKind } from './provider-trouble.ts';
 
 export interface ComputeSupervisorOptions {
   spawn: SpawnCompute;
@@ -26,7 +28,11 @@ export interface ComputeSupervisorOptions {
   threads: number;
   adapter: AdapterRequest;
   /** Chosen by the provider trial; asked at every start. */
-  provider: () => Promise<ProviderName>;
+  target: () => Promise<ComputeTarget>;
+  /** Notes that a provider is not to be chosen any more; does not reject. */
+  giveUp: (trouble: ProviderTrouble) => Promise<void>;
+  /** Silence of the process that is fine whatever it works on; for tests. */
+  silenceBaseMs?: number;
   /** Asked at every start: logged rounds may need one that the config no longer names. */
   objectives: () => readonly Objective[];
   log: Logger;
@@ -36,7 +42,6 @@ export interface ComputeSupervisorOptions {
 
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
-const DEATHS_BEFORE_CPU = 3;
 
 export class ComputeSupervisor {
   private readonly options: ComputeSupervisorOptions;
@@ -45,9 +50,10 @@ export class ComputeSupervisor {
   private readonly refused = Promise.withResolvers<never>();
   private closed = false;
   private deaths = 0;
-  /** Restarts since this node was started. */
-  restarts = 0;
-  provider: ProviderName | null = null;
+  /** What the present process computes with. */
+  private target: ComputeTarget | null = null;
+  private readonly failures = new FailureCount();
+  private givingUp: Promise<void> = Promise.resolve();
 
   constructor(options: ComputeSupervisorOptions) {
     this.options = options;
@@ -72,18 +78,26 @@ export class ComputeSupervisor {
    */
   async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
     const { log, objectives, policyDirectory, checkpointDirectory, threads, adapter } = this.options;
-    const wanted = await Promise.race([this.options.provider(), this.refused.promise]); // may try them for long
-    const provider = wanted !== 'cpu' && this.deaths >= DEATHS_BEFORE_CPU ? 'cpu' : wanted;
-    if (provider !== wanted)
-      log.warn(`${wanted} ended ${this.deaths} times in a row: going on with the CPU. Run doctor to try it again.`);
+    await this.givingUp;
+    const target = await Promise.race([this.options.target(), this.refused.promise]); // may try them for long
+    const { provider, device } = target;
     await this.stop(); // one that is still there after a failed start
     if (this.closed) throw closedError();
     this.ending = false;
-    const host = new ComputeHost(this.options.spawn);
+    this.target = target;
+    const { spawn, silenceBaseMs } = this.options;
+    const host = new ComputeHost(spawn, silenceBaseMs === undefined ? {} : { silenceBaseMs });
     this.host = host;
     void host.exited.then((exit) => this.onExit(host, exit));
     try {
-      const opened = await host.call('open', { policyDirectory, checkpointDirectory, provider, threads, adapter });
+      const opened = await host.call('open', {
+        policyDirectory,
+        checkpointDirectory,
+        provider,
+        device,
+        threads,
+        adapter,
+      });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
       const names = new Set<string>();
       for (const { name, loss } of objectives()) {
@@ -92,7 +106,6 @@ export class ComputeSupervisor {
         const model = lowerGraph(gradientGraph(opened.config, loss, opened.adapter), loweringFor(provider), name);
         await host.call('defineObjective', { name, model });
       }
-      this.provider = provider;
       return { host, opened };
     } catch (error) {
       if ((error as ComputeError).code !== 'computeDied') await this.stop();
@@ -103,6 +116,18 @@ export class ComputeSupervisor {
   /** A round came through: what died before is forgiven. */
   worked(): void {
     this.deaths = 0;
+  }
+
+  /**
+   * A call failed in a way that the provider may be to blame for, while the process lives on.
+   * @returns whether the provider was given up for it: a start will take another
+   */
+  callFailed(kind: TroubleKind, detail: string): boolean {
+    const trouble = this.target && this.failures.failed(this.target, kind, detail);
+    if (!trouble) return false;
+    this.deaths = Math.min(this.deaths, 1);
+    this.givingUp = this.options.giveUp(trouble);
+    return true;
   }
 
   hold(): void {
@@ -134,7 +159,7 @@ export class ComputeSupervisor {
     this.host = null;
     if (this.ending) return;
     this.deaths++;
-    this.restarts++;
+    this.callFailed(exit.hung ? 'hung' : 'crashed', describeExit(exit));
     this.options.onDied(exit);
   }
 }

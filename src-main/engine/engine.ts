@@ -8,7 +8,6 @@
 import { join } from 'node:path';
 import { forkCompute, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
-import { appVersion } from '../base/app-root.ts';
 import { createEmitter, type Emitter } from '../base/emitter.ts';
 import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
@@ -33,6 +32,7 @@ import { createRunState, type RunStateHolder } from './run-state.ts';
 import { SwarmChoice } from './swarm-choice.ts';
 import { NodeSwarm, practisedTaskSet } from './swarm-port.ts';
 import { TrainedTime } from './trained-time.ts';
+import { triedMachine } from './tried-machine.ts';
 
 export interface EngineOptions {
   config: Config;
@@ -41,6 +41,8 @@ export interface EngineOptions {
   spawnCompute?: SpawnCompute;
   /** How a process that tries one provider is made; plain Node forks. */
   spawnTrial?: SpawnTrial;
+  /** Silence of the compute process that is fine whatever it works on; for tests. */
+  silenceBaseMs?: number;
 }
 export interface Engine {
   api: NodeApi;
@@ -242,25 +244,23 @@ class WaggleEngine implements Engine {
     return new ProviderChoice({
       wanted: config.provider,
       path: this.parts.folder.paths.hardware,
-      machineKey: async () => {
-        const { gpus, os } = await this.view.machine();
-        return JSON.stringify([appVersion, os, gpus.map(({ name, driver }) => [name, driver])]);
-      },
-      gpuNames: async () => (await this.view.machine()).gpus.map(({ name }) => name),
+      machine: async () => triedMachine(await this.view.machine()),
       ...(spawnTrial === undefined ? {} : { spawn: spawnTrial }),
       log: log.for('compute'),
     });
   }
 
   private createSupervisor(): ComputeSupervisor {
-    const { config, log, spawnCompute } = this.options;
+    const { config, log, spawnCompute, silenceBaseMs } = this.options;
     return new ComputeSupervisor({
       spawn: spawnCompute ?? forkCompute,
       policyDirectory: this.parts.policyDirectory,
       checkpointDirectory: this.parts.folder.paths.checkpoints,
       threads: config.cpuThreads,
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
-      provider: () => this.providers.choose(),
+      target: () => this.providers.choose(),
+      giveUp: (trouble) => this.providers.giveUp(trouble),
+      ...(silenceBaseMs === undefined ? {} : { silenceBaseMs }),
       objectives: () => this.neededObjectives(),
       log: log.for('compute'),
       onDied: (exit) => this.control.computeDied(exit),
@@ -282,6 +282,8 @@ class WaggleEngine implements Engine {
       swarm: () => this.swarm.summary(),
       computePid: () => this.supervisor.pid,
       verdicts: () => this.providers.verdicts,
+      troubles: () => this.providers.troubles,
+      trying: () => this.providers.isTrying,
     });
   }
 
@@ -344,6 +346,12 @@ class WaggleEngine implements Engine {
     return record;
   }
 
+  /** The compute process makes room first: it would distort the times, and may hold a card's memory. */
+  private async tryProviders(): Promise<void> {
+    await this.providers.again(this.control.releaseCompute());
+    this.view.tellStatus();
+  }
+
   private createApi(): NodeApi {
     const answers = apiCalls({
       config: this.options.config,
@@ -351,6 +359,7 @@ class WaggleEngine implements Engine {
       log: this.options.log,
       status: () => this.view.status(),
       hardware: () => this.view.hardware(),
+      tryProviders: () => void this.tryProviders(),
       peers: () => this.swarm.peers(),
       board: (window) => this.swarm.board(window),
       receiptsOf: (peer, limit) => this.swarm.receiptsOf(peer, limit),

@@ -12,8 +12,8 @@ import { describeError } from '../base/errors.ts';
 import { safeLine } from '../base/sanitise-text.ts';
 import type { HardwareReport } from './api.ts';
 
-/** All of the report but the provider verdicts. */
-export type MachineReport = Omit<HardwareReport, 'verdicts'>;
+/** All of the report but what the provider trial finds out. */
+export type MachineReport = Omit<HardwareReport, 'verdicts' | 'trying'>;
 type Gpu = MachineReport['gpus'][number];
 
 /** The part of systeminformation that is asked, so that tests can stand in for it. */

@@ -1,6 +1,7 @@
 /** Everything `status` shows, put together from the parts that know it. Pure. */
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import type { Config } from '../config.ts';
+import { troubleText, type ProviderTrouble } from './provider-trouble.ts';
 import type { NodeStatus, PolicyInfo, RoundStage, RunState, SwarmSummary } from './api.ts';
 
 export interface StatusParts {
@@ -10,6 +11,7 @@ export interface StatusParts {
   opened: OpenedPolicy | null;
   /** What the provider runs on; null when it cannot be told. */
   adapter: string | null;
+  troubles: readonly ProviderTrouble[];
   policyDirectory: string;
   policyVersion: number;
   config: Config;
@@ -36,6 +38,10 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     stage: parts.state.name === 'training' || parts.state.name === 'finishing' ? parts.stage : 'idle',
     policy: opened ? policyInfo(opened, parts.policyDirectory, parts.policyVersion) : null,
     provider: opened ? { name: opened.provider, adapter: parts.adapter } : null,
+    givenUp: parts.troubles.map((trouble) => {
+      const { provider, device, kind, times, at } = trouble;
+      return { provider, device, kind, times, at, text: troubleText(trouble) };
+    }),
     objective: { own: config.ownObjective, peers: config.peerObjective },
     round: parts.round,
     meanReward: parts.meanReward,

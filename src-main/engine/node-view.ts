@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { Events, ExamRow, HardwareReport, NodeStatus, RoundStage, RunState, SwarmSummary } from './api.ts';
 import { withGpuName } from './kept-verdicts.ts';
 import { readHardware, residentBytes, type MachineReport } from './hardware.ts';
+import type { ProviderTrouble } from './provider-trouble.ts';
 import { nodeStatus } from './node-status.ts';
 import type { RoundLedger } from './round-ledger.ts';
 import type { TrainedTime } from './trained-time.ts';
@@ -30,6 +31,9 @@ export interface NodeViewOptions {
   swarm: () => SwarmSummary;
   computePid: () => number | null;
   verdicts: () => readonly ProviderVerdict[];
+  troubles: () => readonly ProviderTrouble[];
+  /** Whether the providers are being tried. */
+  trying: () => boolean;
 }
 
 const processorName = safeLine((cpus()[0]?.model ?? '').replace(/\((?:R|TM)\)/gi, ''), 100) || null;
@@ -62,6 +66,7 @@ export class NodeView {
       stage: this.stage,
       opened: opened(),
       adapter: this.adapter(),
+      troubles: this.options.troubles(),
       policyDirectory,
       policyVersion: ledger.policyVersion,
       config,
@@ -87,7 +92,8 @@ export class NodeView {
   private adapter(): string | null {
     const provider = this.options.opened()?.provider;
     if (provider === undefined) return null;
-    const tried = this.options.verdicts().find((verdict) => verdict.provider === provider)?.adapter;
+    const rows = this.options.verdicts().filter((row) => row.provider === provider);
+    const tried = (rows.find((row) => row.verdict === 'used') ?? rows[0])?.adapter;
     if (tried !== undefined && tried !== null) return tried;
     if (provider === 'cpu') return processorName;
     const unnamed: Pick<ProviderVerdict, 'provider' | 'adapter' | 'verdict'> = {
@@ -145,7 +151,8 @@ export class NodeView {
   }
 
   async hardware(): Promise<HardwareReport> {
-    return { ...(await this.machine()), verdicts: [...this.options.verdicts()] };
+    const machine = await this.machine();
+    return { ...machine, verdicts: [...this.options.verdicts()], trying: this.options.trying() };
   }
 
   /** Resident memory of the compute process as last measured. */

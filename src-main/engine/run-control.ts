@@ -6,7 +6,12 @@
  * process is made anew, for a fresh one brought to the last whole round is the only known good state.
  */
 import { basename, resolve } from 'node:path';
-import { ComputeDiedError, type ComputeExit, type ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import {
+  ComputeDiedError,
+  describeExit,
+  type ComputeExit,
+  type ComputeHost,
+} from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import { loadChatTemplate } from '../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
@@ -24,6 +29,7 @@ import type { ComputeSupervisor } from './compute-supervisor.ts';
 import { takeExam } from './exam.ts';
 import { runRound, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
 import type { Practice } from './practice.ts';
+import type { TroubleKind } from './provider-trouble.ts';
 import type { RoundLedger } from './round-ledger.ts';
 import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
 import type { TrainedTime } from './trained-time.ts';
@@ -231,8 +237,11 @@ export class RunControl {
     this.failures++;
     log.error(`${message} (${code})`);
     this.compute = null;
+    const kind = Object.hasOwn(providerFaults, code) ? providerFaults[code] : undefined;
+    const gaveUp = kind !== undefined && supervisor.callFailed(kind, message);
     await supervisor.stop();
-    if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
+    if (gaveUp) this.failures = 0;
+    else if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
       this.failures = 0;
       state.dispatch({ type: 'fault', code, message, fix });
       state.dispatch({ type: 'computeStopped' });
@@ -242,10 +251,17 @@ export class RunControl {
     state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs, detail: message });
   }
 
+  /** Ends the compute process on purpose; it is started again, with what is chosen then, as soon as it is needed. */
+  async releaseCompute(): Promise<void> {
+    this.compute = null;
+    await this.options.supervisor.stop();
+    this.options.state.dispatch({ type: 'computeStopped' });
+  }
+
   /** For the supervisor to call. */
-  computeDied({ code, signal }: ComputeExit): void {
+  computeDied(exit: ComputeExit): void {
     const { state, supervisor, store, log } = this.options;
-    const detail = signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`;
+    const detail = describeExit(exit);
     this.compute = null;
     const { attempt, retryInMs } = supervisor.retry;
     log.warn(
@@ -304,6 +320,13 @@ export class RunControl {
     await supervisor.stop();
   }
 }
+
+/** Faults of a call that another provider may not have. */
+const providerFaults: Readonly<Record<string, TroubleKind>> = {
+  computeFailed: 'failed',
+  gradientNotFinite: 'notFinite',
+  logitsNotFinite: 'notFinite',
+};
 
 /** A task whose prompt would leave less than this many tokens of the context is not worth asking. */
 const MIN_ANSWER_TOKENS = 16;

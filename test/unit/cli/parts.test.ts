@@ -121,11 +121,13 @@ test('an error that nobody caught is said, closes in order, and ends with 1', as
 test('doctor says what each provider did, and what to do where none computes correctly', () => {
   const row = {
     provider: 'webgpu',
+    device: 1,
     adapter: 'A card\u001b[31m',
     verdict: 'wrong',
     maxRelativeError: 0.25,
     trainStepMs: 12.4,
     decodeStepMs: null,
+    peakBytes: 330_000_000,
     detail: 'Wrong gradients.',
     testedAt: 1,
   } as const;
@@ -136,13 +138,24 @@ test('doctor says what each provider did, and what to do where none computes cor
     battery: { present: false, charging: null, percent: null },
     os: { platform: 'linux', release: '6', arch: 'x64' },
     unknown: [],
+    trying: false,
   };
   const render = (verdicts: ProviderVerdict[]) =>
     renderDoctor(terminal, { from: 'trial', verdicts, hardware: { ...machine, verdicts } });
   const terminal = { print: () => undefined, complain: () => undefined, colours: false };
-  assert.match(render([row]), /webgpu +wrong +12 ms +- +2\.5e-1 +A card: Wrong gradients\.\n\nNo provider computes/);
-  const cpu: ProviderVerdict = { ...row, provider: 'cpu', adapter: null, verdict: 'correct', maxRelativeError: 0 };
-  assert.match(render([cpu, row]), /cpu +correct +12 ms +- +- +Wrong/);
+  assert.match(
+    render([row]),
+    /webgpu #1 +wrong +12 ms +- +2\.5e-1 +315 MB +A card: Wrong gradients\.\n\nNo provider computes/,
+  );
+  const cpu: ProviderVerdict = {
+    ...row,
+    provider: 'cpu',
+    device: 0,
+    adapter: null,
+    verdict: 'correct',
+    maxRelativeError: 0,
+  };
+  assert.match(render([cpu, row]), /cpu +correct +12 ms +- +- +315 MB +Wrong/);
   assert.doesNotMatch(render([cpu, row]), /No provider computes/);
 });
 

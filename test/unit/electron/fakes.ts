@@ -19,6 +19,7 @@ export function statusOf(name: RunStateName, text: string, reason: WaitReason | 
     stage: 'idle',
     policy: null,
     provider: null,
+    givenUp: [],
     objective: { own: 'grpo', peers: 'asympo' },
     round: 41,
     meanReward: 0.523,

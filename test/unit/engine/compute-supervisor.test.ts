@@ -1,16 +1,18 @@
-// Starting and ending the compute process: back-off, the CPU after repeated deaths on a GPU, and no start after the end.
+// Starting and ending the compute process: back-off, giving a provider up, and no start after the end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ComputeChannel, ComputeExit } from '../../../native-models/runtime/compute-host.ts';
 import type { ToCompute } from '../../../native-models/runtime/compute-protocol.ts';
-import type { ProviderName } from '../../../native-models/runtime/provider.ts';
+import { CPU_TARGET, type ComputeTarget } from '../../../native-models/runtime/provider.ts';
 import { createLog } from '../../../src-main/base/log.ts';
 import { ComputeSupervisor } from '../../../src-main/engine/compute-supervisor.ts';
+import { TROUBLE_WINDOW_MS, type ProviderTrouble } from '../../../src-main/engine/provider-trouble.ts';
 import { openNode } from './test-node.ts';
 
 /** Processes that open anything at once and die when told. */
-function supervise(provider: () => Promise<ProviderName>) {
-  const spawned: { provider?: string; killed: boolean; die: (exit: ComputeExit) => void }[] = [];
+function supervise(target: () => Promise<ComputeTarget>) {
+  const spawned: { target?: string; killed: boolean; die: (exit: ComputeExit) => void }[] = [];
+  const troubles: ProviderTrouble[] = [];
   const deaths: ComputeExit[] = [];
   const spawn = (): ComputeChannel => {
     let hear: (message: unknown) => void = () => undefined;
@@ -21,7 +23,7 @@ function supervise(provider: () => Promise<ProviderName>) {
       post: (message) => {
         const asked = message as ToCompute;
         if (asked.kind !== 'call') return;
-        if (asked.call === 'open') process.provider = asked.args.provider;
+        if (asked.call === 'open') process.target = `${asked.args.provider} ${asked.args.device}`;
         setImmediate(() => hear({ kind: 'result', id: asked.id, result: { passedOver: ['/x: cut'], config: {} } }));
       },
       onMessage: (listener) => (hear = listener),
@@ -40,7 +42,11 @@ function supervise(provider: () => Promise<ProviderName>) {
     checkpointDirectory: '',
     threads: 1,
     adapter: { mode: 'full', rank: 1, alpha: 1, targets: ['q_proj'] },
-    provider,
+    target,
+    giveUp: (trouble) => {
+      troubles.push(trouble);
+      return Promise.resolve();
+    },
     objectives: () => [],
     log: log.for('compute'),
     onDied: (exit) => deaths.push(exit),
@@ -49,6 +55,7 @@ function supervise(provider: () => Promise<ProviderName>) {
     supervisor,
     spawned,
     deaths,
+    troubles,
     warnings: () => log.rows({ limit: 20, level: 'warn' }).map(({ message }) => message),
   };
 }
@@ -56,7 +63,7 @@ const crash: ComputeExit = { code: 134, signal: null };
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 test('each death doubles the wait up to a minute, a finished round forgives them, an end that was wanted is no death', async () => {
-  const { supervisor, spawned, deaths, warnings } = supervise(() => Promise.resolve('cpu'));
+  const { supervisor, spawned, deaths, troubles, warnings } = supervise(() => Promise.resolve(CPU_TARGET));
   const waits: number[] = [];
   for (let i = 0; i < 8; i++) {
     await supervisor.start();
@@ -66,6 +73,7 @@ test('each death doubles the wait up to a minute, a finished round forgives them
   }
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   assert.deepEqual([deaths.length, supervisor.retry.attempt, supervisor.pid], [8, 8, null]);
+  assert.equal(troubles.length, 0, 'the CPU is not given up: there is nothing else');
   assert.ok(warnings().every((message) => message === 'A damaged checkpoint was passed over: /x: cut'));
   await supervisor.start();
   supervisor.worked();
@@ -74,33 +82,55 @@ test('each death doubles the wait up to a minute, a finished round forgives them
   assert.deepEqual([deaths.length, supervisor.retry], [8, { attempt: 0, retryInMs: 1000 }]);
 });
 
-test('after three deaths in a row on a GPU the CPU takes over, until a round came through', async () => {
-  const { supervisor, spawned, warnings } = supervise(() => Promise.resolve('webgpu'));
-  for (let i = 0; i < 3; i++) {
+test('a device of a provider is given up at its third failure within the window, of whatever kind; what follows is up to the choice', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const choice: ComputeTarget[] = [{ provider: 'cuda', device: 1 }];
+  const { supervisor, spawned, troubles } = supervise(() => Promise.resolve(choice.at(-1)!));
+  const failOnce = async (exit: ComputeExit): Promise<void> => {
     await supervisor.start();
-    spawned.at(-1)!.die(crash);
+    supervisor.worked(); // a GPU that dies now and then is no better than one that dies at once
+    spawned.at(-1)!.die(exit);
     await settled();
-  }
+  };
+  await failOnce(crash);
+  t.mock.timers.tick(TROUBLE_WINDOW_MS);
+  await failOnce(crash); // the first is long ago
+  assert.equal(supervisor.callFailed('failed', 'device lost'), false);
+  assert.equal(troubles.length, 0);
+  await failOnce({ ...crash, hung: { call: 'accumulate', silentMs: 125_000 } });
+  assert.deepEqual(troubles, [
+    {
+      provider: 'cuda',
+      device: 1,
+      kind: 'hung',
+      times: 3,
+      detail: 'no sign of life for 125 s while it worked on accumulate',
+      at: 1_000_000 + TROUBLE_WINDOW_MS,
+    },
+  ]);
+  assert.equal(supervisor.retry.retryInMs, 1000, 'the next provider does not wait for the faults of this one');
+  choice.push({ provider: 'webgpu', device: 0 });
+  await supervisor.start();
+  assert.ok(supervisor.callFailed('notFinite', 'NaN'), 'numbers that are not finite were counted before they are told');
+  assert.equal(troubles.at(-1)!.provider, 'webgpu');
+  choice.push(CPU_TARGET);
   await supervisor.start();
   assert.deepEqual(
-    spawned.map(({ provider }) => provider),
-    ['webgpu', 'webgpu', 'webgpu', 'cpu'],
+    spawned.map(({ target }) => target),
+    ['cuda 1', 'cuda 1', 'cuda 1', 'webgpu 0', 'cpu 0'],
   );
-  assert.ok(warnings().some((message) => /webgpu ended 3 times in a row: going on with the CPU/.test(message)));
-  supervisor.worked();
-  await supervisor.start();
-  assert.equal(spawned.at(-1)!.provider, 'webgpu');
   assert.ok(spawned[3]!.killed, 'a start ends the process before it');
+  assert.equal(supervisor.callFailed('notFinite', 'NaN'), false);
   await supervisor.stop();
 });
 
 test('no process is started once starts are refused, even when the provider is found only then', async () => {
-  let found: (provider: ProviderName) => void = () => undefined;
+  let found: (target: ComputeTarget) => void = () => undefined;
   const { supervisor, spawned } = supervise(() => new Promise((resolve) => (found = resolve)));
   const start = supervisor.start();
   supervisor.refuseStarts();
   await assert.rejects(start, { code: 'cancelled' });
-  found('cpu');
+  found(CPU_TARGET);
   await settled();
   await assert.rejects(supervisor.start(), { code: 'cancelled' });
   assert.equal(spawned.length, 0);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
-  chooseProvider,
+  chooseTarget,
   forkTrial,
   forkTrialEntry,
   largestError,
@@ -28,7 +28,7 @@ async function verdictOn(child: string, timeoutMs = 60_000): Promise<ProviderVer
     ['cpu', 'webgpu'],
   );
   assert.equal(verdicts[0]!.verdict, 'correct', verdicts[0]!.detail);
-  assert.equal(chooseProvider(verdicts, 'auto'), 'cpu');
+  assert.equal(chooseTarget(verdicts).provider, 'cpu');
   return verdicts[1]!;
 }
 
@@ -38,13 +38,14 @@ test('without a GPU: the CPU is correct and chosen, the others are unavailable, 
   assert.equal(cpu!.provider, 'cpu');
   assert.equal(cpu!.verdict, 'correct', cpu!.detail);
   assert.equal(cpu!.maxRelativeError, 0);
+  assert.ok(cpu!.peakBytes! > 50e6 && cpu!.peakBytes! < 2e9, String(cpu!.peakBytes));
   assert.ok(cpu!.trainStepMs! > 0 && cpu!.decodeStepMs! > 0 && cpu!.adapter);
   for (const row of others) {
     if (row.provider !== 'webgpu' && row.provider !== 'cuda') continue;
     assert.equal(row.verdict, 'unavailable', row.detail);
     assert.match(row.detail, row.provider === 'cuda' ? /CUDA library .* not installed/ : /No WebGPU adapter/);
   }
-  assert.equal(chooseProvider(verdicts, 'auto'), 'cpu');
+  assert.equal(chooseTarget(verdicts).provider, 'cpu');
 });
 
 test('a provider that this platform does not have is unavailable', async () => {
@@ -62,7 +63,7 @@ test('SwiftShader, an adapter in software, computes correctly and loses on speed
   const webgpu = verdicts[1]!;
   assert.equal(webgpu.verdict, 'correct', webgpu.detail);
   assert.ok(webgpu.maxRelativeError! > 0 && webgpu.maxRelativeError! < 1e-3, String(webgpu.maxRelativeError));
-  assert.equal(chooseProvider(verdicts, 'auto'), 'cpu');
+  assert.equal(chooseTarget(verdicts).provider, 'cpu');
 });
 
 test('a child that crashes has failed, with its signal', async () => {
@@ -96,7 +97,7 @@ test('right numbers without times are correct but never chosen', async () => {
   const [row] = await runProviderTrial({ providers: ['webgpu'], timeoutMs: 20_000, spawn: playedBy('slow-timing') });
   assert.equal(row!.verdict, 'correct', row!.detail);
   assert.match(row!.detail, /too slow to be timed/);
-  assert.equal(chooseProvider([row!], 'auto'), 'cpu');
+  assert.equal(chooseTarget([row!]).provider, 'cpu');
 });
 
 test('an unreadable answer, and a process that cannot start, have failed', async () => {
@@ -113,19 +114,22 @@ test('an unreadable answer, and a process that cannot start, have failed', async
   assert.match(row!.detail, /no more processes/);
 });
 
-test('the fastest correct provider is chosen, whatever the order; the owner may overrule', () => {
+test('the fastest correct provider and device is chosen, whatever the order', () => {
   const row = (
     provider: ProviderVerdict['provider'],
     verdict: ProviderVerdict['verdict'],
     trainStepMs: number | null,
     decodeStepMs: number | null,
+    device = 0,
   ): ProviderVerdict => ({
     provider,
+    device,
     verdict,
     trainStepMs,
     decodeStepMs,
     adapter: null,
     maxRelativeError: null,
+    peakBytes: null,
     detail: '',
     testedAt: 0,
   });
@@ -135,12 +139,15 @@ test('the fastest correct provider is chosen, whatever the order; the owner may 
     row('cpu', 'used', 30, 3),
     row('dml', 'failed', null, null),
   ];
-  assert.equal(chooseProvider(rows, 'auto'), 'webgpu');
-  assert.equal(chooseProvider([...rows].reverse(), 'auto'), 'webgpu');
-  assert.equal(chooseProvider(rows, 'dml'), 'dml');
-  assert.equal(chooseProvider([], 'auto'), 'cpu');
-  assert.equal(chooseProvider([row('webgpu', 'correct', 1, 1), row('cpu', 'correct', 1, 1)], 'auto'), 'cpu');
-  assert.equal(chooseProvider([row('dml', 'correct', 1, 1), row('coreml', 'correct', 1, 1)], 'auto'), 'coreml');
+  const chosen = (verdicts: ProviderVerdict[]): string => Object.values(chooseTarget(verdicts)).join(' ');
+  assert.equal(chosen(rows), 'webgpu 0');
+  assert.equal(chosen([...rows].reverse()), 'webgpu 0');
+  assert.equal(chosen([]), 'cpu 0');
+  assert.equal(chosen([row('webgpu', 'correct', 1, 1), row('cpu', 'correct', 1, 1)]), 'cpu 0');
+  assert.equal(chosen([row('dml', 'correct', 1, 1), row('coreml', 'correct', 1, 1)]), 'coreml 0');
+  assert.equal(chosen([row('cuda', 'correct', 2, 2, 1), row('cuda', 'correct', 3, 3, 0)]), 'cuda 1');
+  assert.equal(chosen([row('cuda', 'correct', 2, 2, 1), row('cuda', 'correct', 2, 2, 0)]), 'cuda 0');
+  assert.equal(chosen([row('webgpu', 'unstable', 1, 1), row('cpu', 'correct', 9, 9)]), 'cpu 0');
 });
 
 test('reports are parsed, and a missing tensor, another length or NaN is an infinite error', () => {
@@ -151,7 +158,8 @@ test('reports are parsed, and a missing tensor, another length or NaN is an infi
     1,
     {},
     { kind: 'numbers', bundled: ['x'], adapter: null, numbers },
-    { kind: 'times', trainStepMs: NaN, decodeStepMs: 1 },
+    { kind: 'times', trainStepMs: NaN, decodeStepMs: 1, peakBytes: 1 },
+    { kind: 'times', trainStepMs: 1, decodeStepMs: 1 },
     { kind: 'error' },
   ]) {
     assert.ok(!isTrialReport(bad), JSON.stringify(bad));

@@ -65,6 +65,7 @@ export function exampleStatus(changes: Partial<NodeStatus> = {}): NodeStatus {
       directory: '/somewhere/policy',
     },
     provider: { name: 'cpu', adapter: null },
+    givenUp: [],
     objective: { own: 'grpo', peers: 'asympo' },
     round: 7,
     meanReward: 0.375,

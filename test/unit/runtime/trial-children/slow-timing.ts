@@ -2,7 +2,7 @@
 import { trialNumbers } from '../../../../native-models/runtime/provider-trial-work.ts';
 
 process.on('message', () => {
-  void trialNumbers('cpu', 1).then((numbers) =>
+  void trialNumbers({ provider: 'cpu', device: 0 }, 1).then((numbers) =>
     process.send!({ kind: 'numbers', bundled: ['cpu'], adapter: 'Slow One', numbers }),
   );
 });
