@@ -54,6 +54,8 @@ const hostPort = z
 
 const objectives = ['grpo', 'asympo', 'spo', 'sft'] as const;
 
+const demonstrationSources = ['peers', 'file', 'own'] as const;
+
 const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 
 const shape = {
@@ -265,6 +267,30 @@ const shape = {
     'groups',
     "Most peers' groups trained on each round (J); 0 is ordinary reinforcement learning.",
   ),
+  sharing: field(
+    z.enum(['fixed', 'adaptive']).default('fixed'),
+    'training',
+    '',
+    "fixed trains on ownGroups and peerGroups as they are set; adaptive moves within their sum by how much peers' groups were measured to help.",
+  ),
+  benefitPercent: field(
+    real(0, 50, 5),
+    'training',
+    '%',
+    "Most of the node's computing that is spent on measuring what peers' groups bring, by training some rounds a second time without them; 0 never measures.",
+  ),
+  benefitRounds: field(
+    whole(1, 10_000, 25),
+    'training',
+    'rounds',
+    "Rounds of each comparison with and without peers' groups: more show more of a difference and take longer to save up for.",
+  ),
+  benefitTasks: field(
+    whole(2, 4096, 128),
+    'training',
+    'tasks',
+    'Held-out tasks of each comparison; each is answered four times either way.',
+  ),
   ownObjective: field(z.enum(objectives).default('grpo'), 'training', '', 'Objective for own groups.'),
   peerObjective: field(
     z.enum(objectives).default('asympo'),
@@ -350,6 +376,61 @@ const shape = {
     '',
     'SPO: strength with which worse answers are avoided, relative to better ones; 0 learns from better ones only.',
   ),
+  method: field(
+    z.enum(['sapo', 'bridge']).default('sapo'),
+    'training',
+    '',
+    'How the policy learns: sapo from rewards alone, bridge from rewards and at once from demonstrations, which are right answers to imitate; it needs more memory.',
+  ),
+  bridgeLambda: field(
+    real(0, 1, 0.5),
+    'training',
+    '',
+    'BRIDGE: weight of the rewards against the demonstrations; 0 only imitates, 1 only follows rewards.',
+  ),
+  bridgeAnnealSteps: field(
+    whole(0, 100_000_000, 0),
+    'training',
+    'steps',
+    'BRIDGE: optimiser steps over which the weight of the rewards rises from 0 to bridgeLambda; 0 keeps it fixed.',
+  ),
+  bridgeRank: field(
+    whole(1, 1024, 16),
+    'training',
+    '',
+    'BRIDGE: rank of the second adapter, which learns how demonstrations help rewards.',
+  ),
+  bridgeLearningRate: field(
+    real(1e-9, 1, 4e-4),
+    'training',
+    '',
+    'BRIDGE: step size of the second adapter after the warm-up.',
+  ),
+  demonstrationsPerRound: field(
+    whole(1, 4096, 16),
+    'training',
+    'demonstrations',
+    'BRIDGE: most demonstrations that are imitated each round.',
+  ),
+  demonstrationSources: field(
+    z.array(z.enum(demonstrationSources)).min(1).max(demonstrationSources.length).default(['peers', 'file']),
+    'training',
+    '',
+    "BRIDGE: where demonstrations come from, comma-separated: peers' right answers as verified here, the file demonstrationFile, and own right answers where those two give too few.",
+  ),
+  demonstrationFile: field(
+    text(4096).default(''),
+    'training',
+    '',
+    'BRIDGE: JSON lines, each with completion and either task (verified here) or prompt (taken as it is); empty is none.',
+    { path: true },
+  ),
+  maxDemonstrations: field(
+    whole(16, 100_000, 1024),
+    'training',
+    'demonstrations',
+    "BRIDGE: most of peers' demonstrations that are kept to draw from, a quarter of them from one peer.",
+  ),
   microBatchTokens: field(
     whole(64, 1_048_576, 1024),
     'training',
@@ -380,6 +461,12 @@ export const configSchema = z.strictObject(shape).superRefine((config, context) 
     conflict('ownGroups', 'and peerGroups must not both be 0: nothing would be trained');
   if (config.ownGroups === 0 && config.peerGroups > 0 && !config.swarmEnabled)
     conflict('ownGroups', 'must not be 0 while swarmEnabled is off: nothing would be trained');
+  if (config.demonstrationFile !== '' && !config.demonstrationSources.includes('file'))
+    conflict('demonstrationSources', 'must include file while demonstrationFile names one');
+  if (config.sharing === 'adaptive' && config.benefitPercent === 0)
+    conflict('sharing', 'cannot be adaptive while benefitPercent is 0: nothing would be measured that it could follow');
+  if (config.sharing === 'adaptive' && config.ownGroups + config.peerGroups < 2)
+    conflict('sharing', 'cannot be adaptive where ownGroups and peerGroups make fewer than 2: there is nothing to move');
   if (config.microBatchTokens < config.maxNewTokens)
     conflict(
       'microBatchTokens',

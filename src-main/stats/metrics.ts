@@ -173,6 +173,39 @@ const table = {
       'GRPO with klWeight: estimate per token of how far the policy has moved from what it was before training (k3).',
   },
 
+  demonstrations: {
+    label: 'Demonstrations imitated',
+    unit: 'answers',
+    meaning: 'BRIDGE: right answers of others that the policy imitated this round.',
+  },
+  demonstrationPeers: {
+    label: 'Peers demonstrating',
+    unit: 'peers',
+    meaning: "BRIDGE: peers whose right answers were among this round's demonstrations.",
+  },
+  lossSft: {
+    label: 'S, demonstrations',
+    unit: 'nats',
+    meaning:
+      'BRIDGE: mean negative log-probability per token of the demonstrations, the loss of imitating them: how surprising they still are.',
+  },
+  cooperativeGain: {
+    label: 'Cooperative gain',
+    unit: '',
+    meaning:
+      "BRIDGE: how much better this round's rewards are met by the policy that also imitates than by its twin that sees rewards only, by the objectives' own values on the same answers.",
+  },
+  bridgeLambda: {
+    label: 'Weight of the rewards',
+    unit: 'share',
+    meaning: 'BRIDGE: share of the rewards in what the policy learns from; the rest is imitation.',
+  },
+  adapterGradientNorm: {
+    label: 'Gradient norm, second adapter',
+    unit: '',
+    meaning: "BRIDGE: length of the second adapter's gradient before clipping, mean over the round's steps.",
+  },
+
   generatedTokens: { label: 'Tokens generated', unit: 'tokens', meaning: 'Tokens that the policy sampled this round.' },
   trainedTokens: {
     label: 'Tokens trained',

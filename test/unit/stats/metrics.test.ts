@@ -16,6 +16,7 @@ test('every metric has a label of its own, a known unit and a meaning in a sente
     's',
     'groups',
     'records',
+    'answers',
     'rounds',
     'peers',
     'steps',
