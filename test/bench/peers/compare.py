@@ -1,9 +1,13 @@
-"""The same work by Waggle and by PyTorch (transformers + peft), side by side: same weights, threads, shapes; alternating in one run.
+"""The same work by Waggle and by others, side by side: same weights, threads, shapes; alternating in one run.
 
-Prints one line a work: seconds of each (the least of all repetitions, for other work on the machine only ever adds), tokens/s, ratio, and the
-most memory each process held. PyTorch runs in a process of its own, as Waggle does. MODEL_DIR is any Hugging Face folder; `--make-random DIR`
-writes one of SmolLM2-135M's shape with random weights first.
-Run: python test/bench/peers/compare.py MODEL_DIR [--threads 2] [--repetitions 5] [--rows 4] [--length 128]
+    train    one LoRA step (transformers + peft)
+    decode   a batch of completions (transformers; llama.cpp too, where --llama-gguf and --llama-modules are given)
+    round    a GRPO round: 8 prompts x 8 completions of 128 tokens, then one step (TRL's GRPOTrainer)
+
+Prints a line a side: seconds (the least of all repetitions, for other work on the machine only ever adds), tokens/s, the most memory its process
+held; and a line a peer with the ratios. Every side is a process of its own. MODEL_DIR is any Hugging Face folder; `--make-random` writes
+one of SmolLM2-135M's shape with random weights there first. What to install: README.md beside this file.
+Run: python test/bench/peers/compare.py MODEL_DIR [--works train,decode] [--threads 2] [--repetitions 5] [--rows 4] [--length 128]
 """
 import argparse
 import json
@@ -27,8 +31,8 @@ def make_random(folder):
     LlamaForCausalLM(config).save_pretrained(folder)
 
 
-def peer(directory, threads):
-    """The other process: PyTorch answering the same lines as ours.ts."""
+def pytorch_peer(directory, threads):
+    """PyTorch's side: answers the same lines as ours.ts."""
     import peft
     import torch
     import transformers
@@ -59,13 +63,62 @@ def peer(directory, threads):
                                  max_new_tokens=work["tokens"], min_new_tokens=work["tokens"], pad_token_id=0)
         return (out.shape[1] - work["promptTokens"]) * work["rows"]
 
+    answer(lambda work: timed({"train": train, "decode": decode}[work["work"]], work))
+
+
+def timed(does, work):
+    start = time.perf_counter()
+    tokens = does(work)
+    return tokens, time.perf_counter() - start
+
+
+def answer(does):
+    """Answers each line of standard input; `does` gives tokens and seconds."""
     print("ready", flush=True)
     for line in sys.stdin:
-        work = json.loads(line)
-        start = time.perf_counter()
-        tokens = {"train": train, "decode": decode}[work["work"]](work)
-        seconds = time.perf_counter() - start
+        tokens, seconds = does(json.loads(line))
         print(json.dumps({"tokens": tokens, "seconds": seconds, "rssBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)
+
+
+def trl_peer(directory, threads):
+    """TRL's side: each `round` line is one optimiser step of a GRPOTrainer, generation included."""
+    import contextlib
+    import tempfile
+
+    import datasets
+    import peft
+    import torch
+    import transformers
+    import trl
+    transformers.utils.logging.set_verbosity_error()
+    torch.set_num_threads(threads)
+    took = []
+
+    class Clock(transformers.TrainerCallback):
+        def on_step_begin(self, *_arguments, **_named):
+            self.start = time.perf_counter()
+
+        def on_step_end(self, *_arguments, **_named):
+            took.append(time.perf_counter() - self.start)
+
+    def reward(completions, **_named):
+        # Any spread will do: what is measured does not depend on who is right.
+        return [float(i % 2) for i in range(len(completions))]
+
+    def one_round(work):
+        prompts, group, tokens = work["prompts"], work["rows"], work["tokens"]
+        rows = [{"prompt": " ".join(["one two three four"] * (work["promptTokens"] // 4)) + f" {i}"} for i in range(prompts)]
+        config = trl.GRPOConfig(output_dir=tempfile.mkdtemp(), use_cpu=True, bf16=False, per_device_train_batch_size=group, gradient_accumulation_steps=prompts,
+                                num_generations=group, max_completion_length=tokens, beta=0.0, temperature=1.0, learning_rate=1e-5, max_steps=1,
+                                gradient_checkpointing=False, report_to=[], logging_strategy="no", save_strategy="no", disable_tqdm=True,
+                                generation_kwargs={"min_new_tokens": tokens}, model_init_kwargs={"dtype": torch.float32})
+        with contextlib.redirect_stdout(sys.stderr):
+            trainer = trl.GRPOTrainer(model=directory, reward_funcs=reward, args=config, train_dataset=datasets.Dataset.from_list(rows), callbacks=[Clock()],
+                                      peft_config=peft.LoraConfig(r=16, lora_alpha=32, target_modules=ALL, lora_dropout=0.0, task_type="CAUSAL_LM"))
+            trainer.train()
+        return prompts * group * tokens, took[-1]
+
+    answer(one_round)
 
 
 class Side:
@@ -85,29 +138,45 @@ class Side:
         self.process.wait()
 
 
-def compare(arguments):
+def sides_of(work, arguments):
     threads = str(arguments.threads)
-    sides = {"waggle": ["node", str(root / "test/bench/peers/ours.ts"), arguments.model, threads],
-             "pytorch": [sys.executable, __file__, arguments.model, "--threads", threads, "--peer"]}
-    works = {f"LoRA step, {arguments.rows} x {arguments.length}": {"work": "train", "rows": arguments.rows, "length": arguments.length},
-             "decode, batch 8 x 32": {"work": "decode", "rows": 8, "tokens": 32, "promptTokens": 32}}
-    for label, work in works.items():
-        # A fresh pair for each work, so that the memory is this work's own.
-        running = {name: Side(command) for name, command in sides.items()}
-        answers = {name: [] for name in sides}
-        for repetition in range(arguments.repetitions + 1):
-            for name, side in running.items():
-                answer = side.ask(work)
-                if repetition > 0:
-                    answers[name].append(answer)
-        for side in running.values():
-            side.close()
-        best = {name: min(rows, key=lambda row: row["seconds"]) for name, rows in answers.items()}
-        rate = {name: row["tokens"] / row["seconds"] for name, row in best.items()}
-        memory = {name: rows[-1]["rssBytes"] / 2**30 for name, rows in answers.items()}
-        for name in sides:
-            print(f"{label}: {name} {best[name]['seconds']:.2f} s, {rate[name]:.0f} tokens/s, {memory[name]:.2f} GiB")
-        print(f"{label}: waggle is {rate['waggle'] / rate['pytorch']:.2f} x PyTorch's speed in {memory['waggle'] / memory['pytorch']:.2f} x its memory", flush=True)
+    python = [sys.executable, __file__, arguments.model, "--threads", threads]
+    sides = {"waggle": ["node", str(root / "test/bench/peers/ours.ts"), arguments.model, threads]}
+    sides.update({"TRL": [*python, "--as", "trl"]} if work == "round" else {"PyTorch": [*python, "--as", "pytorch"]})
+    if work == "decode" and arguments.llama_gguf:
+        sides["llama.cpp"] = ["node", str(root / "test/bench/peers/llama-cpp.ts"), arguments.llama_gguf, threads, arguments.llama_modules]
+    return sides
+
+
+def compare(arguments):
+    works = {"train": (f"LoRA step, {arguments.rows} x {arguments.length}", {"rows": arguments.rows, "length": arguments.length}),
+             "decode": ("decode, batch 8 x 32", {"rows": 8, "tokens": 32, "promptTokens": 32}),
+             "round": (f"GRPO round, 8 x 8 x {arguments.tokens}", {"prompts": 8, "rows": 8, "tokens": arguments.tokens, "promptTokens": 32})}
+    for name in arguments.works.split(","):
+        label, shape = works[name]
+        measure(label, {"work": name, **shape}, sides_of(name, arguments), arguments.repetitions)
+
+
+def measure(label, work, sides, repetitions):
+    # Fresh processes for each work, so that the memory is this work's own.
+    running = {name: Side(command) for name, command in sides.items()}
+    answers = {name: [] for name in sides}
+    warm_ups = 0 if work["work"] == "round" else 1
+    for repetition in range(repetitions + warm_ups):
+        for name, side in running.items():
+            given = side.ask(work)
+            if repetition >= warm_ups:
+                answers[name].append(given)
+    for side in running.values():
+        side.close()
+    best = {name: min(rows, key=lambda row: row["seconds"]) for name, rows in answers.items()}
+    rate = {name: row["tokens"] / row["seconds"] for name, row in best.items()}
+    memory = {name: rows[-1]["rssBytes"] / 2**30 for name, rows in answers.items()}
+    for name in sides:
+        print(f"{label}: {name} {best[name]['seconds']:.2f} s, {rate[name]:.0f} tokens/s, {memory[name]:.2f} GiB")
+    for name in sides:
+        if name != "waggle":
+            print(f"{label}: waggle is {rate['waggle'] / rate[name]:.2f} x the speed of {name} in {memory['waggle'] / memory[name]:.2f} x its memory", flush=True)
 
 
 parser = argparse.ArgumentParser()
@@ -117,11 +186,15 @@ parser.add_argument("--repetitions", type=int, default=5)
 parser.add_argument("--rows", type=int, default=4)
 parser.add_argument("--length", type=int, default=128)
 parser.add_argument("--make-random", action="store_true")
-parser.add_argument("--peer", action="store_true")
+parser.add_argument("--tokens", type=int, default=128, help="of each completion of a round")
+parser.add_argument("--works", default="train,decode")
+parser.add_argument("--llama-gguf", help="the same weights for llama.cpp, see f32-gguf.py")
+parser.add_argument("--llama-modules", default=".", help="folder with node_modules/node-llama-cpp")
+parser.add_argument("--as", dest="role", choices=["pytorch", "trl"], help=argparse.SUPPRESS)
 arguments = parser.parse_args()
 if arguments.make_random:
     make_random(arguments.model)
-if arguments.peer:
-    peer(arguments.model, arguments.threads)
+if arguments.role:
+    {"pytorch": pytorch_peer, "trl": trl_peer}[arguments.role](arguments.model, arguments.threads)
 else:
     compare(arguments)

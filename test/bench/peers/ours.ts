@@ -1,9 +1,10 @@
 /**
  * Our side of compare.py: opens a model folder and does the work that its standard input names, one JSON line each, answering
- * with one JSON line: {"work": "train" | "decode"} -> {"tokens", "seconds", "rssBytes"}. One process, so that compare.py can alternate.
+ * with one JSON line: {"work": "train" | "decode" | "round"} -> {"tokens", "seconds", "rssBytes"}. One process, so that compare.py can alternate.
  *
  * train: one LoRA step (rank 16 on all linears), rows of `length` tokens of which the first quarter is prompt.
  * decode: `rows` completions of `tokens` tokens at temperature 1, prefill included.
+ * round: `prompts` x `rows` completions, then one GRPO step on all of them with the log-probs they were sampled with.
  */
 import { createInterface } from 'node:readline';
 import { adapterConfig, adapterSlots, initialAdapter } from '../../../native-models/policy/adapter.ts';
@@ -13,11 +14,14 @@ import type { TrainRow } from '../../../native-models/runtime/batch.ts';
 import { generate } from '../../../native-models/runtime/generate.ts';
 import { PolicyRuntime } from '../../../native-models/runtime/policy-runtime.ts';
 import { randomStream } from '../../../native-models/runtime/sampling.ts';
+import { configSchema } from '../../../src-main/config/schema.ts';
+import { createObjective } from '../../../src-main/objective/index.ts';
 import { sftLoss } from '../../../src-main/objective/sft.ts';
 
 interface Work {
-  work: 'train' | 'decode';
+  work: 'train' | 'decode' | 'round';
   rows: number;
+  prompts: number;
   /** Of a training row. */
   length: number;
   /** Decoded a row. */
@@ -29,6 +33,7 @@ interface Work {
 const [directory, threads = '2'] = process.argv.slice(2);
 if (directory === undefined) throw new Error('Usage: node ours.ts MODEL_DIR [THREADS]');
 
+const ROUND_MICRO_BATCH_TOKENS = 1024;
 const random = randomStream(5);
 const { config, weights } = await loadPolicyWeights(directory);
 // No text ends early: every row is decoded to the last token.
@@ -43,6 +48,8 @@ const policy = new PolicyRuntime({
   padId: 0,
 });
 await policy.defineObjective('sft', sftLoss);
+const grpo = createObjective('grpo', configSchema.parse({}));
+await policy.defineObjective('grpo', grpo.loss);
 
 const words = (count: number): number[] =>
   Array.from({ length: count }, () => Math.floor(random() * config.vocabularySize));
@@ -66,7 +73,26 @@ async function decode({ rows, tokens, promptTokens }: Work): Promise<number> {
   return rows * tokens;
 }
 
-const does = { train, decode };
+async function round({ prompts, rows, tokens, promptTokens }: Work): Promise<number> {
+  const questions = Array.from({ length: prompts }, () => words(promptTokens));
+  const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: rows, maxNewTokens: tokens, seed: 3 };
+  const groups = await generate(policy, questions, options, nothing);
+  const batch = groups.flatMap((completions, group) =>
+    completions.map((completion, i): TrainRow => ({
+      tokens: [...questions[group]!, ...completion.tokens],
+      promptLength: promptTokens,
+      // Any spread will do: what is measured does not depend on who is right.
+      advantage: i % 2 === 0 ? 1 : -1,
+      rowWeight: 1 / (prompts * rows),
+      behaviorLogprobs: completion.logprobs,
+    })),
+  );
+  await policy.accumulate('grpo', batch, ROUND_MICRO_BATCH_TOKENS, nothing);
+  policy.update(adamW, 1);
+  return prompts * rows * tokens;
+}
+
+const does = { train, decode, round };
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
   const work = JSON.parse(line) as Work;
