@@ -33,9 +33,9 @@ const [model, threads = '2', modules] = process.argv.slice(2);
 if (model === undefined || modules === undefined)
   throw new Error('Usage: node llama-cpp.ts MODEL.gguf THREADS FOLDER_WITH_NODE_LLAMA_CPP');
 const entry = join(resolve(modules), 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
-const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp;
+const nodeLlamaCpp = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp;
 
-const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' });
+const llama = await nodeLlamaCpp.getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' });
 const loaded = await llama.loadModel({ modelPath: model, useMmap: true });
 let context: Context | null = null;
 
