@@ -69,8 +69,11 @@ const entry = fileURLToPath(
   new URL(`./compute-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
 );
 
-export const forkCompute: SpawnCompute = () => {
-  const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+export const forkCompute: SpawnCompute = () => forkComputeEntry(entry);
+
+/** The same for another entry and environment, for tests. */
+export function forkComputeEntry(path: string, env: NodeJS.ProcessEnv = process.env): ComputeChannel {
+  const child = fork(path, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env });
   return {
     post: (message) => child.connected && child.send(message as object, () => undefined),
     onMessage: (listener) => child.on('message', listener),
@@ -82,7 +85,7 @@ export const forkCompute: SpawnCompute = () => {
     kill: () => child.kill('SIGKILL'),
     pid: child.pid ?? null,
   };
-};
+}
 
 interface Pending {
   call: ComputeCallName;

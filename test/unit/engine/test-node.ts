@@ -61,7 +61,7 @@ export interface TestNode {
 export async function openNode(
   flags: Readonly<Record<string, unknown>> = {},
   directory: string = newFolder(),
-  seams: Pick<EngineOptions, 'spawnTrial'> = {},
+  seams: Pick<EngineOptions, 'spawnTrial' | 'spawnCompute' | 'silenceBaseMs'> = {},
 ): Promise<TestNode> {
   const { config } = loadConfig({ flags: { ...tinyRounds, dataDirectory: directory, ...flags } });
   const log = createLog({ directory: null, level: 'debug' });
@@ -69,11 +69,11 @@ export async function openNode(
   log.subscribe((row) => rows.push(row));
   const computePids: number[] = [];
   const spawnCompute = () => {
-    const channel = forkCompute();
+    const channel = (seams.spawnCompute ?? forkCompute)();
     if (channel.pid !== null) computePids.push(channel.pid);
     return channel;
   };
-  const engine = await openEngine({ config, log, spawnCompute, ...seams });
+  const engine = await openEngine({ config, log, ...seams, spawnCompute });
   engines.add(engine);
   void engine.closed.then(() => engines.delete(engine));
   const invoke: TestNode['invoke'] = (name, args) => engine.api.invoke(name, args);
