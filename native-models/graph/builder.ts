@@ -17,6 +17,15 @@ export interface NamedOutput {
 
 /** Tokens of the vocabulary whose logits are held at a time. */
 const VOCABULARY_STRETCH = 8192;
+/** A stretch of nodes that leads from one value to another; of what is made within, nothing but `output` is used outside. */
+export interface Segment {
+  input: Value;
+  output: Value;
+  /** Places in `nodes`, the end not included. */
+  first: number;
+  end: number;
+}
+
 
 export class GraphBuilder {
   readonly nodes: Node[] = [];
@@ -25,6 +34,7 @@ export class GraphBuilder {
   readonly outputs: NamedOutput[] = [];
   private readonly scalars = new Map<number, Value>();
   private readonly names = new Set<string>();
+  readonly segments: Segment[] = [];
   private nextId = 0;
 
   /** A value fed at every run. */
@@ -74,6 +84,14 @@ export class GraphBuilder {
   stopGradient = (x: Value): Value => this.one('stopGradient', {}, [x]);
   scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
   silu = (x: Value): Value => this.mul(x, this.sigmoid(x));
+  /** What `make` makes of `input`, as a stretch that `backward` can make anew instead of keeping its values. */
+  segment(input: Value, make: (input: Value) => Value): Value {
+    const first = this.nodes.length;
+    const output = make(input);
+    this.segments.push({ input, output, first, end: this.nodes.length });
+    return output;
+  }
+
 
   matmul(a: Value, b: Value, attrs: Partial<OpAttrs['matmul']> = {}): Value {
     return this.one('matmul', { transA: false, transB: false, alpha: 1, ...attrs }, [a, b]);
@@ -88,10 +106,11 @@ export class GraphBuilder {
   scatterRows = (rows: Value, ids: Value, depth: number): Value => this.one('scatterRows', { depth }, [rows, ids]);
   /** `outside`: whether `ids` may hold the number of rows, which gives zeros. */
   take(x: Value, ids: Value, inverse: Value, { outside }: { outside: 'zero' | 'never' }): Value {
+  after = (x: Value, earlier: Value): Value => this.one('after', {}, [x, earlier]);
     return this.one('take', { idsInside: outside === 'never', inverseInside: outside === 'zero' }, [x, ids, inverse]);
   }
-  headLogprobs(hidden: Value, ids: Value, weight: Value, stretch = VOCABULARY_STRETCH): Value {
-    return this.one('headLogprobs', { stretch }, [hidden, ids, weight]);
+  headLogprobs(hidden: Value, ids: Value, weight: Value, kept = false): Value {
+    return this.one('headLogprobs', { stretch: VOCABULARY_STRETCH, kept }, [hidden, ids, weight]);
   }
   oneHot = (ids: Value, depth: number): Value => this.one('oneHot', { depth }, [ids]);
   selectLast = (x: Value, ids: Value): Value => this.one('selectLast', {}, [x, ids]);

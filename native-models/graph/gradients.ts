@@ -131,6 +131,7 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
     return [null, unbroadcast(b, toX, x), unbroadcast(b, b.sub(dy, toX), y)];
   },
   stopGradient: () => [null],
+  after: (_b, _node, dy) => [dy, null],
   matmul: matmulGradient,
   reduceSum: (b, node, dy) => {
     const x = node.inputs[0]!;
@@ -172,6 +173,7 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
       weight,
       node.outputs[1]!,
       dy,
+      ...node.outputs.slice(2),
     ]).outputs;
     return [toHidden!, null, attrs.forWeight ? toWeight! : null];
   },

@@ -4,7 +4,7 @@
  * (Shape) runs on the CPU there. Values nobody needs are left out.
  */
 import type { GraphBuilder } from './builder.ts';
-import { reshapeTarget, type Node, type NodeOf, type OpName, type Value } from './ops.ts';
+import { reshapeTarget, stretchesOf, type Node, type NodeOf, type OpName, type Value } from './ops.ts';
 import { encodeModel, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './proto.ts';
 import { swapLastTwo } from './shape.ts';
 
@@ -70,26 +70,31 @@ function oneHot(e: Emitter, ids: string, depth: number, output?: string): string
   return e.emit('Cast', [e.emit('Equal', [column, e.iota(depth)])], toFloat, '', output);
 }
 
-/** weight [V,D] a stretch of rows at a time: [start, end, its name]. */
-function* stretches(e: Emitter, weight: string, depth: number, stretch: number): Iterable<string> {
-  for (let start = 0; start < depth; start += stretch)
-    yield e.emit('Slice', [weight, e.int64(start), e.int64(Math.min(depth, start + stretch)), e.int64(0)]);
+/**
+ * weight [V,D] a stretch of rows at a time, each made when it is asked for. Those of result and gradient are written differently,
+ * so that the runtime does not take them for the same and hold them, all of the weight a second time, in between.
+ */
+function* stretches(e: Emitter, weight: string, node: HeadNode, made: 'forResult' | 'forGradient'): Iterable<string> {
+  const steps = made === 'forGradient' ? [e.int64(1)] : [];
+  for (const { start, end } of stretchesOf(node.inputs[2]!.shape[0] as number, node.attrs.stretch))
+    yield e.emit('Slice', [weight, e.int64(start), e.int64(end), e.int64(0), ...steps]);
 }
 
 /** Builds the head from MatMul with the stretch's rows as columns, in whatever form the provider has. */
-type TimesTransposed = (e: Emitter, a: string, b: string) => string;
+type HeadNode = NodeOf<'headLogprobs'> | NodeOf<'headLogprobsGradient'>;
+type TimesTransposed = (e: Emitter, a: string, b: string, output?: string) => string;
 
-const fusedTimesTransposed: TimesTransposed = (e, a, b) =>
-  e.emit('FusedMatMul', [a, b], { transB: { int: 1 } }, MICROSOFT);
-const gemmTimesTransposed: TimesTransposed = (e, a, b) => e.emit('Gemm', [a, b], { transB: { int: 1 } });
+const fusedTimesTransposed: TimesTransposed = (e, a, b, output) =>
+  e.emit('FusedMatMul', [a, b], { transB: { int: 1 } }, MICROSOFT, output);
+const gemmTimesTransposed: TimesTransposed = (e, a, b, output) =>
+  e.emit('Gemm', [a, b], { transB: { int: 1 } }, '', output);
 
 function lowerHeadLogprobs(times: TimesTransposed): Lower<'headLogprobs'> {
   return (e, node, { inputs, outputs }) => {
     const [hidden, ids, weight] = inputs as [string, string, string];
-    const depth = node.inputs[2]!.shape[0] as number;
     const [keep, axis] = [{ keepdims: { int: 1 } }, e.int64(1)];
-    const sums = [...stretches(e, weight, depth, node.attrs.stretch)].map((rows) => {
-      const logits = times(e, hidden, rows);
+    const sums = [...stretches(e, weight, node, 'forResult')].map((rows, i) => {
+      const logits = times(e, hidden, rows, outputs[2 + i]);
       const most = e.emit('ReduceMax', [logits, axis], keep);
       const total = e.emit('ReduceSum', [e.emit('Exp', [e.emit('Sub', [logits, most])]), axis], keep);
       return e.emit('Add', [e.emit('Log', [total]), most]); // [M,1]
@@ -106,15 +111,15 @@ function lowerHeadLogprobs(times: TimesTransposed): Lower<'headLogprobs'> {
 
 function lowerHeadGradient(times: TimesTransposed): Lower<'headLogprobsGradient'> {
   return (e, node, { inputs, outputs }) => {
-    const [hidden, ids, weight, sum, dy] = inputs as [string, string, string, string, string];
-    const depth = node.inputs[2]!.shape[0] as number;
+    const [hidden, ids, weight, sum, dy, ...kept] = inputs as [string, string, string, string, string, ...string[]];
     const column = (name: string): string => e.emit('Unsqueeze', [name, e.int64(1)]);
     const [sumColumn, dyColumn] = [column(sum), column(dy)];
     const weighed = node.attrs.forWeight ? e.emit('Mul', [hidden, dyColumn]) : '';
     const expected: string[] = [];
     const toRows: string[] = [];
-    for (const rows of stretches(e, weight, depth, node.attrs.stretch)) {
-      const share = e.emit('Exp', [e.emit('Sub', [times(e, hidden, rows), sumColumn])]); // [M,stretch]
+    for (const rows of stretches(e, weight, node, 'forGradient')) {
+      const logits = kept.shift() ?? times(e, hidden, rows);
+      const share = e.emit('Exp', [e.emit('Sub', [logits, sumColumn])]); // [M,stretch]
       expected.push(e.emit('MatMul', [share, rows]));
       if (node.attrs.forWeight)
         toRows.push(
@@ -160,6 +165,13 @@ const common: LoweringTable = {
   stopGradient: simple('Identity'),
   matmul: (e, node, { inputs, outputs }) => {
     const { transA, transB, alpha } = node.attrs;
+  // x - 0 * (an element of the second input): ONNX Runtime cannot know that nothing is taken away. -0 stays -0.
+  after: (e, _node, { inputs, outputs }) => {
+    const [x, later] = inputs as [string, string];
+    const element = e.emit('Slice', [e.emit('Reshape', [later, e.int64(-1)]), e.int64(0), e.int64(1), e.int64(0)]);
+    const zero = e.emit('Squeeze', [e.emit('Mul', [element, e.float(0)]), e.int64(0)]);
+    e.emit('Sub', [x, zero], {}, '', outputs[0]);
+  },
     if (!transA && !transB && alpha === 1) e.emit('MatMul', inputs, {}, '', outputs[0]);
     else {
       const attributes = { transA: { int: Number(transA) }, transB: { int: Number(transB) }, alpha: { float: alpha } };
@@ -332,14 +344,23 @@ function outputNames(b: GraphBuilder): Map<Value, string> {
   return names;
 }
 
-/** Nodes that some output depends on, in their order. */
+/**
+ * Nodes that some output depends on, in an order in which ONNX Runtime needs little memory: it starts from the last node that
+ * nobody reads and runs what that one needs. So those that nobody reads, the gradients of weights among them, stand at the end, the
+ * first made last: then each is run as soon as it can be, instead of keeping its inputs until the walk over all layers is over.
+ */
 export function liveNodes(b: GraphBuilder): Node[] {
   const needed = new Set<Node>();
   const stack = b.outputs.map(({ value }) => value.node);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    for (const value of node.inputs) stack.push(value.node);
+    for (const { node: maker } of node.inputs) {
+      if (maker) read.add(maker);
+      stack.push(maker);
+    }
   }
-  return b.nodes.filter((node) => needed.has(node));
+  const nodes = b.nodes.filter((node) => needed.has(node));
+  return [...nodes.filter((node) => read.has(node)), ...nodes.filter((node) => !read.has(node)).reverse()];
 }
+  const read = new Set<Node>();

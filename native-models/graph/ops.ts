@@ -25,6 +25,8 @@ export interface OpAttrs {
   where: NoAttrs;
   /** Identity whose gradient is 0. */
   stopGradient: NoAttrs;
+  /** x once the second input has been computed: a provider can neither run it before, nor take it for x itself. */
+  after: NoAttrs;
   /** a [..,M,K] x b [..,K,N], each transposed in its last two axes on demand, times alpha. b may be 2-D for any a. */
   matmul: { transA: boolean; transB: boolean; alpha: number };
   reduceSum: { axes: readonly number[]; keepDims: boolean };
@@ -45,10 +47,14 @@ export interface OpAttrs {
   take: { idsInside: boolean; inverseInside: boolean };
   /**
    * hidden [M,D], ids int32 [M], weight [V,D] -> log softmax(hidden weight^T)[ids] [M], log-sum-exp of the logits [M].
-   * `stretch` tokens of the vocabulary at a time: no [M,V] is ever held.
+   * `stretch` tokens of the vocabulary at a time: no [M,V] is ever held, unless they are `kept` for the gradient, which then need
+   * not multiply again: further outputs, [M,stretch] each.
    */
-  headLogprobs: { stretch: number };
-  /** hidden, ids, weight, log-sum-exp [M], dy [M] -> gradient of hidden [M,D], of weight [V,D] (a scalar 0 unless `forWeight`). */
+  headLogprobs: { stretch: number; kept?: boolean };
+  /**
+   * hidden, ids, weight, log-sum-exp [M], dy [M], logits where they were kept -> gradient of hidden [M,D], of weight [V,D] (a
+   * scalar 0 unless `forWeight`).
+   */
   headLogprobsGradient: { stretch: number; forWeight: boolean };
   /** ids int32 [..] -> float32 [..,depth] */
   oneHot: { depth: number };
@@ -213,6 +219,14 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
     const ab = broadcastShapes(
       'where',
       input('where', inputs, 1, 'float32').shape,
+/** The vocabulary in parts of at most `stretch` tokens. */
+export function stretchesOf(depth: number, stretch: number): { start: number; end: number }[] {
+  return Array.from({ length: Math.ceil(depth / stretch) }, (_, i) => ({
+    start: i * stretch,
+    end: Math.min(depth, (i + 1) * stretch),
+  }));
+}
+
       input('where', inputs, 2, 'float32').shape,
     );
     return [{ dtype: 'float32', shape: broadcastShapes('where', input('where', inputs, 0, 'float32').shape, ab) }];
@@ -236,6 +250,10 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
     return [{ dtype: 'float32', shape }];
   },
   gather: (inputs) => {
+  after: (inputs) => {
+    input('after', inputs, 1, 'float32');
+    return [{ dtype: 'float32', shape: input('after', inputs, 0, 'float32').shape }];
+  },
     const table = input('gather', inputs, 0, 'float32').shape;
     const ids = input('gather', inputs, 1, 'int32').shape;
     if (table.length !== 2) throw new ShapeError('gather', 'table must be [V,D]', [table, ids]);
@@ -254,12 +272,12 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
       throw new ShapeError('take', "inverse must be as x's leading axes", [x, inverse]);
     return [{ dtype: 'float32', shape: [...ids, ...x.slice(inverse.length)] }];
   },
-  headLogprobs: (inputs) => {
+  headLogprobs: (inputs, { stretch, kept }) => {
     const ids = headShapes('headLogprobs', inputs);
-    return [
-      { dtype: 'float32', shape: ids },
-      { dtype: 'float32', shape: ids },
-    ];
+    const depth = inputs[2]!.shape[0] as number;
+    const widths = kept ? stretchesOf(depth, stretch).map(({ start, end }) => end - start) : [];
+    const shapes: Shape[] = [ids, ids, ...widths.map((width) => [ids[0]!, width])];
+    return shapes.map((shape) => ({ dtype: 'float32', shape }));
   },
   headLogprobsGradient: (inputs, { forWeight }) => {
     headShapes('headLogprobsGradient', inputs);

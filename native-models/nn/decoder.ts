@@ -28,27 +28,37 @@ export function decoder(
   attend: Attend,
 ): Value {
   let x = b.gather(weights.weight('model.embed_tokens.weight'), tokens);
-  for (let i = 0; i < config.layers; i++) {
-    const norm = (input: Value, name: string): Value =>
-      b.rmsNorm(input, weights.weight(`model.layers.${i}.${name}.weight`), config.rmsNormEpsilon);
-    const perHead = (input: Value, heads: number, name: string): Value => {
-      if (!config.queryKeyNorm) return input;
-      const split = b.reshape(input, [...input.shape.slice(0, -1), heads, config.headDim]);
-      return b.reshape(norm(split, name), input.shape);
-    };
-    const h = norm(x, 'input_layernorm');
-    const mixed = attend(
-      i,
-      perHead(weights.linear(i, 'q_proj', h), config.heads, 'self_attn.q_norm'),
-      perHead(weights.linear(i, 'k_proj', h), config.kvHeads, 'self_attn.k_norm'),
-      weights.linear(i, 'v_proj', h),
-    );
-    x = b.add(x, weights.linear(i, 'o_proj', mixed));
-    const m = norm(x, 'post_attention_layernorm');
-    const gated = b.mul(b.silu(weights.linear(i, 'gate_proj', m)), weights.linear(i, 'up_proj', m));
-    x = b.add(x, weights.linear(i, 'down_proj', gated));
-  }
+  for (let i = 0; i < config.layers; i++) x = b.segment(x, (input) => layer(b, config, weights, attend, i, input));
   return b.rmsNorm(x, weights.weight('model.norm.weight'), config.rmsNormEpsilon);
+}
+
+/** One layer: x [..,D] -> [..,D]. */
+function layer(
+  b: GraphBuilder,
+  config: PolicyConfig,
+  weights: DecoderWeights,
+  attend: Attend,
+  i: number,
+  x: Value,
+): Value {
+  const norm = (input: Value, name: string): Value =>
+    b.rmsNorm(input, weights.weight(`model.layers.${i}.${name}.weight`), config.rmsNormEpsilon);
+  const perHead = (input: Value, heads: number, name: string): Value => {
+    if (!config.queryKeyNorm) return input;
+    const split = b.reshape(input, [...input.shape.slice(0, -1), heads, config.headDim]);
+    return b.reshape(norm(split, name), input.shape);
+  };
+  const h = norm(x, 'input_layernorm');
+  const mixed = attend(
+    i,
+    perHead(weights.linear(i, 'q_proj', h), config.heads, 'self_attn.q_norm'),
+    perHead(weights.linear(i, 'k_proj', h), config.kvHeads, 'self_attn.k_norm'),
+    weights.linear(i, 'v_proj', h),
+  );
+  const attended = b.add(x, weights.linear(i, 'o_proj', mixed));
+  const m = norm(attended, 'post_attention_layernorm');
+  const gated = b.mul(b.silu(weights.linear(i, 'gate_proj', m)), weights.linear(i, 'up_proj', m));
+  return b.add(attended, weights.linear(i, 'down_proj', gated));
 }
 
 /** [V,D] */

@@ -19,6 +19,8 @@ import type { PolicyConfig } from './policy-config.ts';
 const COMPACT_VOCABULARY = 4096;
 
 export function isCompact(config: PolicyConfig): boolean {
+/** Up to this vocabulary a gradient keeps its logits, which saves their second product. */
+const KEPT_VOCABULARY = 65_536;
   return config.vocabularySize >= COMPACT_VOCABULARY;
 }
 
@@ -66,7 +68,7 @@ function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterCon
     weight,
     linear(layer, name, x) {
       const path = linearPath(layer, name);
-      const product = b.matmul(x, weight(`${path}.weight`), { transB: true });
+      const product = timesTransposed(x, `${path}.weight`);
       const y = linearSize(config, name).hasBias ? b.add(product, weight(`${path}.bias`)) : product;
       if (!adapter?.targets.includes(name)) return y;
       const down = b.matmul(x, weight(`${path}.lora_A.weight`), { transB: true }); // [..,rank]
@@ -87,8 +89,9 @@ function paddedAttention(b: GraphBuilder, config: PolicyConfig): Attend {
   });
 }
 
-function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
-  return isCompact(config) ? compactLogprobs(b, config, weights) : paddedLogprobs(b, config, weights);
+/** `kept`: where there is no gradient, or one that is to need little memory, logits are not kept for it. */
+function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights, kept: boolean): Value {
+  return isCompact(config) ? compactLogprobs(b, config, weights, kept) : paddedLogprobs(b, config, weights);
 }
 
 /** Log-probs of all of `targets` [B,T], padding included. */
@@ -104,7 +107,7 @@ function paddedLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderW
  * The same [B,T], but linears see the N real tokens only, the head sees the M that predict a completion's, and its
  * logits exist a stretch of the vocabulary at a time. 0 where nothing is predicted. Layouts: runtime/compact-batch.ts.
  */
-function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
+function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights, kept: boolean): Value {
   const tokens = b.input('tokens', 'int32', ['N']);
   const place = b.input('place', 'int32', ['B', 'T']); // of each token in [N]; N for padding
   const unplace = b.input('unplace', 'int32', ['N']); // of each token in [B*T]
@@ -119,7 +122,7 @@ function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: Decoder
   const predictor = b.input('predictor', 'int32', ['N']); // place in [M]; M for none
   const chosen = b.take(hidden, predicting, predictor, { outside: 'never' }); // [M,D]
   const targets = b.input('targets', 'int32', ['M']);
-  const logprobs = b.headLogprobs(chosen, targets, headWeight(config, weights)); // [M]
+  const logprobs = b.headLogprobs(chosen, targets, headWeight(config, weights), kept); // [M]
   const scatter = b.input('logprobPlace', 'int32', ['B', 'T']); // place in [M]; M for none
   return b.take(logprobs, scatter, b.input('logprobUnplace', 'int32', ['M']), { outside: 'zero' });
 }
@@ -127,7 +130,7 @@ function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: Decoder
 export function scoreGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {
   const b = new GraphBuilder();
   const weights = weightInputs(b, config, adapter);
-  b.output('logprobs', tokenLogprobs(b, config, weights));
+  b.output('logprobs', tokenLogprobs(b, config, weights, false));
   return b;
 }
 
@@ -139,7 +142,8 @@ export function gradientGraph(
 ): GraphBuilder {
   const b = new GraphBuilder();
   const weights = weightInputs(b, config, adapter);
-  const logprobs = tokenLogprobs(b, config, weights);
+  const kept = config.vocabularySize <= KEPT_VOCABULARY && options.recompute !== true;
+  const logprobs = tokenLogprobs(b, config, weights, kept);
   const { loss, metrics } = tokenLoss(b, {
     logprobs,
     completionMask: b.input('completionMask', 'float32', ['B', 'T']),
@@ -148,16 +152,22 @@ export function gradientGraph(
     behaviorLogprobs: b.input('behaviorLogprobs', 'float32', ['B', 'T']),
     referenceLogprobs: b.input('referenceLogprobs', 'float32', ['B', 'T']),
   });
-  const grads = backward(b, loss, weights.trained);
+  const grads = backward(b, loss, weights.trained, options);
   b.output('loss', loss);
   for (const [name, value] of Object.entries(metrics)) b.output(`metric:${name}`, value);
   weights.trained.forEach((value, i) => b.output(`grad:${value.name}`, grads[i]!));
   return b;
+export interface GradientOptions {
+  /** Each layer is computed again for its gradient instead of keeping what it made: less memory, a third more work. */
+  recompute?: boolean;
+}
+
 }
 
 /**
  * Inputs: tokens [B,S], `lastIndex` int32 [B] (length of the row with these tokens, minus 1), `longest` int32 [1],
  * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh].
+  options: GradientOptions = {},
  * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`.
  */
 export function decodeGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {

@@ -97,11 +97,14 @@ type Scratch<K extends OpName> = (node: NodeOf<K>, bytes: (...shape: Dim[]) => n
 
 /** What an operator needs while it runs, beyond its inputs and outputs, where it is worth counting (see lower.ts). */
 const scratchTable: { [K in OpName]?: Scratch<K> } = {
-  // Logits, their differences and exponentials of one stretch of the vocabulary.
-  headLogprobs: ({ attrs, inputs }, bytes) => 3 * bytes(inputs[0]!.shape[0]!, attrs.stretch),
+  // Of one stretch of the vocabulary: its rows, logits, their differences and exponentials. Kept logits are outputs.
+  headLogprobs: ({ attrs, inputs }, bytes) =>
+    (attrs.kept ? 2 : 3) * bytes(inputs[0]!.shape[0]!, attrs.stretch) + bytes(attrs.stretch, inputs[2]!.shape[1]!),
   // The same; for the weight's gradient its rows in stretches, and once more put together.
   headLogprobsGradient: ({ attrs, inputs }, bytes) =>
-    3 * bytes(inputs[0]!.shape[0]!, attrs.stretch) + (attrs.forWeight ? 2 * bytes(...inputs[2]!.shape) : 0),
+    3 * bytes(inputs[0]!.shape[0]!, attrs.stretch) +
+    bytes(attrs.stretch, inputs[2]!.shape[1]!) +
+    (attrs.forWeight ? 2 * bytes(...inputs[2]!.shape) : 0),
   scatterRows: ({ inputs, outputs }, bytes) => bytes(...outputs[0]!.shape) + bytes(...inputs[0]!.shape),
   take: ({ attrs, inputs }, bytes) => (attrs.idsInside ? 0 : bytes(...inputs[0]!.shape)),
   // Scores of all heads, and queries and keys after the turn.

@@ -277,6 +277,15 @@ for rows, width, depth, stretch in [(3, 4, 7, 3), (1, 2, 6, 6), (5, 3, 9, 100), 
         case("headLogprobsGradient", f"{label}, weight {wanted}", lambda *x: head_gradient(*x, wanted), inputs,
              {"stretch": stretch, "forWeight": wanted}, grads=[], dims=dims + [["M"], ["M"]])
 
+for shape, other in [([5], [2]), ([2, 3, 4], [3, 4]), ([], [1])]:
+    case("after", f"{shape} after {other}", lambda x, y: x.clone(), [rand(*shape), rand(*other)], grads=[0])
+
+for rows, width, depth, stretch in [(3, 4, 7, 3), (5, 3, 9, 100)]:
+    label = f"[{rows},{width}] over {depth}, stretches of {stretch}, logits kept"
+    inputs, dims = [rand(rows, width), ints(depth, rows), rand(depth, width)], [["M", width], ["M"], [depth, width]]
+    for grads in ([0, 2], [0]):
+        case("headLogprobs", f"{label}, gradients of {grads}", head, inputs, {"stretch": stretch, "kept": True}, grads=grads, dims=dims)
+
 target = pathlib.Path(__file__).with_name("vectors.json")
 target.write_text(
     '{\n"madeBy": ' + json.dumps(f"torch {torch.__version__}, python test/golden/ops/make.py") + ',\n"cases": [\n'

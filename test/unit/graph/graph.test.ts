@@ -46,6 +46,10 @@ const wrong: Record<OpName, [build: Build, message: RegExp][]> = {
     [(b, f) => b.where(f(3), f(2), f(2)), /broadcast/],
   ],
   stopGradient: [[(b, _f, i) => b.stopGradient(i(2)), /float32/]],
+  after: [
+    [(b, f, i) => b.after(i(2), f(2)), /input 0 must be float32/],
+    [(b, f, i) => b.after(f(2), i(2)), /input 1 must be float32/],
+  ],
   matmul: [
     [(b, f) => b.matmul(f(2, 3), f(4, 3)), /inner sizes 3 and 4 differ/],
     [(b, f) => b.matmul(f(2, 3), f(3, 4), { transB: true }), /inner sizes/],
