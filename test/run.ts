@@ -4,6 +4,7 @@
  * Knows the order and the commands, nothing of what is tested. Invariants: every test process is kept on loopback by
  * network-guard.ts; settings of the caller (WAGGLE_*) do not reach the tests; a folder without tests is a failure.
  */
+import { resolve } from 'node:path';
 import { findTestFiles, runTestFolder } from './run/test-folders.ts';
 import type { FolderResult } from './run/test-folders.ts';
 import { runTools } from './run/tools.ts';
@@ -143,6 +144,8 @@ async function runAll(filter: string | undefined): Promise<void> {
 const startedAt = performance.now();
 process.chdir(new URL('..', import.meta.url).pathname);
 isolateEnvironment();
+// Hundreds of processes load the same TypeScript files: each is stripped and compiled once.
+process.env['NODE_COMPILE_CACHE'] ??= resolve(cache, 'compile');
 let failure: unknown = null;
 try {
   await runAll(process.argv[2]);
