@@ -15,8 +15,6 @@ export interface NamedOutput {
   value: Value;
 }
 
-/** Tokens of the vocabulary whose logits are held at a time. */
-const VOCABULARY_STRETCH = 8192;
 /** A stretch of nodes that leads from one value to another; of what is made within, nothing but `output` is used outside. */
 export interface Segment {
   input: Value;
@@ -26,15 +24,17 @@ export interface Segment {
   end: number;
 }
 
+/** Tokens of the vocabulary whose logits are held at a time. */
+const VOCABULARY_STRETCH = 8192;
 
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
   readonly constants: Constant[] = [];
   readonly outputs: NamedOutput[] = [];
+  readonly segments: Segment[] = [];
   private readonly scalars = new Map<number, Value>();
   private readonly names = new Set<string>();
-  readonly segments: Segment[] = [];
   private nextId = 0;
 
   /** A value fed at every run. */
@@ -68,6 +68,14 @@ export class GraphBuilder {
     this.outputs.push({ name, value });
   }
 
+  /** What `make` makes of `input`, as a stretch that `backward` can make anew instead of keeping its values. */
+  segment(input: Value, make: (input: Value) => Value): Value {
+    const first = this.nodes.length;
+    const output = make(input);
+    this.segments.push({ input, output, first, end: this.nodes.length });
+    return output;
+  }
+
   add = (a: Value, b: Value): Value => this.one('add', {}, [a, b]);
   sub = (a: Value, b: Value): Value => this.one('sub', {}, [a, b]);
   mul = (a: Value, b: Value): Value => this.one('mul', {}, [a, b]);
@@ -82,16 +90,9 @@ export class GraphBuilder {
   greater = (a: Value, b: Value): Value => this.one('greater', {}, [a, b]);
   where = (condition: Value, a: Value, b: Value): Value => this.one('where', {}, [condition, a, b]);
   stopGradient = (x: Value): Value => this.one('stopGradient', {}, [x]);
+  after = (x: Value, earlier: Value): Value => this.one('after', {}, [x, earlier]);
   scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
   silu = (x: Value): Value => this.mul(x, this.sigmoid(x));
-  /** What `make` makes of `input`, as a stretch that `backward` can make anew instead of keeping its values. */
-  segment(input: Value, make: (input: Value) => Value): Value {
-    const first = this.nodes.length;
-    const output = make(input);
-    this.segments.push({ input, output, first, end: this.nodes.length });
-    return output;
-  }
-
 
   matmul(a: Value, b: Value, attrs: Partial<OpAttrs['matmul']> = {}): Value {
     return this.one('matmul', { transA: false, transB: false, alpha: 1, ...attrs }, [a, b]);
@@ -106,7 +107,6 @@ export class GraphBuilder {
   scatterRows = (rows: Value, ids: Value, depth: number): Value => this.one('scatterRows', { depth }, [rows, ids]);
   /** `outside`: whether `ids` may hold the number of rows, which gives zeros. */
   take(x: Value, ids: Value, inverse: Value, { outside }: { outside: 'zero' | 'never' }): Value {
-  after = (x: Value, earlier: Value): Value => this.one('after', {}, [x, earlier]);
     return this.one('take', { idsInside: outside === 'never', inverseInside: outside === 'zero' }, [x, ids, inverse]);
   }
   headLogprobs(hidden: Value, ids: Value, weight: Value, kept = false): Value {

@@ -79,9 +79,9 @@ function* stretches(e: Emitter, weight: string, node: HeadNode, made: 'forResult
   for (const { start, end } of stretchesOf(node.inputs[2]!.shape[0] as number, node.attrs.stretch))
     yield e.emit('Slice', [weight, e.int64(start), e.int64(end), e.int64(0), ...steps]);
 }
+type HeadNode = NodeOf<'headLogprobs'> | NodeOf<'headLogprobsGradient'>;
 
 /** Builds the head from MatMul with the stretch's rows as columns, in whatever form the provider has. */
-type HeadNode = NodeOf<'headLogprobs'> | NodeOf<'headLogprobsGradient'>;
 type TimesTransposed = (e: Emitter, a: string, b: string, output?: string) => string;
 
 const fusedTimesTransposed: TimesTransposed = (e, a, b, output) =>
@@ -163,8 +163,6 @@ const common: LoweringTable = {
     e.emit('Where', [e.emit('Greater', [condition, e.float(0.5)]), a, b], {}, '', outputs[0]);
   },
   stopGradient: simple('Identity'),
-  matmul: (e, node, { inputs, outputs }) => {
-    const { transA, transB, alpha } = node.attrs;
   // x - 0 * (an element of the second input): ONNX Runtime cannot know that nothing is taken away. -0 stays -0.
   after: (e, _node, { inputs, outputs }) => {
     const [x, later] = inputs as [string, string];
@@ -172,6 +170,8 @@ const common: LoweringTable = {
     const zero = e.emit('Squeeze', [e.emit('Mul', [element, e.float(0)]), e.int64(0)]);
     e.emit('Sub', [x, zero], {}, '', outputs[0]);
   },
+  matmul: (e, node, { inputs, outputs }) => {
+    const { transA, transB, alpha } = node.attrs;
     if (!transA && !transB && alpha === 1) e.emit('MatMul', inputs, {}, '', outputs[0]);
     else {
       const attributes = { transA: { int: Number(transA) }, transB: { int: Number(transB) }, alpha: { float: alpha } };
@@ -351,6 +351,7 @@ function outputNames(b: GraphBuilder): Map<Value, string> {
  */
 export function liveNodes(b: GraphBuilder): Node[] {
   const needed = new Set<Node>();
+  const read = new Set<Node>();
   const stack = b.outputs.map(({ value }) => value.node);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (!node || needed.has(node)) continue;
@@ -363,4 +364,3 @@ export function liveNodes(b: GraphBuilder): Node[] {
   const nodes = b.nodes.filter((node) => needed.has(node));
   return [...nodes.filter((node) => read.has(node)), ...nodes.filter((node) => !read.has(node)).reverse()];
 }
-  const read = new Set<Node>();

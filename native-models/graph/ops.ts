@@ -201,6 +201,14 @@ function headShapes(op: 'headLogprobs' | 'headLogprobsGradient', inputs: readonl
   return ids;
 }
 
+/** The vocabulary in parts of at most `stretch` tokens. */
+export function stretchesOf(depth: number, stretch: number): { start: number; end: number }[] {
+  return Array.from({ length: Math.ceil(depth / stretch) }, (_, i) => ({
+    start: i * stretch,
+    end: Math.min(depth, (i + 1) * stretch),
+  }));
+}
+
 /** Shape rule per operator. A missing row is a compile error. */
 export const inferTable: { [K in OpName]: Infer<K> } = {
   add: binary('add'),
@@ -219,19 +227,15 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
     const ab = broadcastShapes(
       'where',
       input('where', inputs, 1, 'float32').shape,
-/** The vocabulary in parts of at most `stretch` tokens. */
-export function stretchesOf(depth: number, stretch: number): { start: number; end: number }[] {
-  return Array.from({ length: Math.ceil(depth / stretch) }, (_, i) => ({
-    start: i * stretch,
-    end: Math.min(depth, (i + 1) * stretch),
-  }));
-}
-
       input('where', inputs, 2, 'float32').shape,
     );
     return [{ dtype: 'float32', shape: broadcastShapes('where', input('where', inputs, 0, 'float32').shape, ab) }];
   },
   stopGradient: unary('stopGradient'),
+  after: (inputs) => {
+    input('after', inputs, 1, 'float32');
+    return [{ dtype: 'float32', shape: input('after', inputs, 0, 'float32').shape }];
+  },
   matmul: matmulShape,
   reduceSum: reduceShape,
   reshape: reshapeShape,
@@ -250,10 +254,6 @@ export function stretchesOf(depth: number, stretch: number): { start: number; en
     return [{ dtype: 'float32', shape }];
   },
   gather: (inputs) => {
-  after: (inputs) => {
-    input('after', inputs, 1, 'float32');
-    return [{ dtype: 'float32', shape: input('after', inputs, 0, 'float32').shape }];
-  },
     const table = input('gather', inputs, 0, 'float32').shape;
     const ids = input('gather', inputs, 1, 'int32').shape;
     if (table.length !== 2) throw new ShapeError('gather', 'table must be [V,D]', [table, ids]);

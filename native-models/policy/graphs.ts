@@ -17,10 +17,10 @@ import type { PolicyConfig } from './policy-config.ts';
 
 /** From this vocabulary on the head is most of the work and of the memory, so graphs are laid out compactly. */
 const COMPACT_VOCABULARY = 4096;
-
-export function isCompact(config: PolicyConfig): boolean {
 /** Up to this vocabulary a gradient keeps its logits, which saves their second product. */
 const KEPT_VOCABULARY = 65_536;
+
+export function isCompact(config: PolicyConfig): boolean {
   return config.vocabularySize >= COMPACT_VOCABULARY;
 }
 
@@ -134,11 +134,17 @@ export function scoreGraph(config: PolicyConfig, adapter: AdapterConfig | null =
   return b;
 }
 
+export interface GradientOptions {
+  /** Each layer is computed again for its gradient instead of keeping what it made: less memory, a third more work. */
+  recompute?: boolean;
+}
+
 /** Outputs `loss`, `metric:NAME`, and `grad:WEIGHT` for each trained weight. */
 export function gradientGraph(
   config: PolicyConfig,
   tokenLoss: TokenLossFunction,
   adapter: AdapterConfig | null = null,
+  options: GradientOptions = {},
 ): GraphBuilder {
   const b = new GraphBuilder();
   const weights = weightInputs(b, config, adapter);
@@ -157,17 +163,11 @@ export function gradientGraph(
   for (const [name, value] of Object.entries(metrics)) b.output(`metric:${name}`, value);
   weights.trained.forEach((value, i) => b.output(`grad:${value.name}`, grads[i]!));
   return b;
-export interface GradientOptions {
-  /** Each layer is computed again for its gradient instead of keeping what it made: less memory, a third more work. */
-  recompute?: boolean;
-}
-
 }
 
 /**
  * Inputs: tokens [B,S], `lastIndex` int32 [B] (length of the row with these tokens, minus 1), `longest` int32 [1],
  * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh].
-  options: GradientOptions = {},
  * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`.
  */
 export function decodeGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {
