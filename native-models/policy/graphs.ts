@@ -68,7 +68,7 @@ function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterCon
     weight,
     linear(layer, name, x) {
       const path = linearPath(layer, name);
-      const product = timesTransposed(x, `${path}.weight`);
+      const product = b.matmul(x, weight(`${path}.weight`), { transB: true });
       const y = linearSize(config, name).hasBias ? b.add(product, weight(`${path}.bias`)) : product;
       if (!adapter?.targets.includes(name)) return y;
       const down = b.matmul(x, weight(`${path}.lora_A.weight`), { transB: true }); // [..,rank]
