@@ -8,6 +8,7 @@ import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
 import { warmupConstant } from '../../native-models/optim/schedule.ts';
 import type { Objective, ObjectiveName } from '../objective/objective.ts';
+import { executeBridge, type BridgeFigures, type BridgePlan } from './bridge-round.ts';
 import { trainRows, type TokenGroup } from './rows.ts';
 
 export interface TrainOptions {
@@ -34,6 +35,8 @@ export interface TrainPlan {
   parts: { source: GroupSource; objective: ObjectiveName; rows: TrainRow[] }[];
   /** One per epoch: the learning rate follows the schedule. */
   optimizers: AdamWOptions[];
+  /** Where BRIDGE trains the policy. */
+  bridge?: BridgePlan;
 }
 
 /** What one source's groups showed, per objective metric: sums over the completion tokens of all epochs. */
@@ -52,6 +55,7 @@ export interface TrainOutcome {
   /** Steps left out because the gradient was not finite. */
   skippedSteps: number;
   parts: Partial<Record<GroupSource, PartOutcome>>;
+  bridge?: BridgeFigures;
 }
 
 const ADAM_EPSILON = 1e-8;
@@ -62,6 +66,12 @@ export function planTraining(
   policyVersion: number,
   options: TrainOptions,
 ): TrainPlan | null {
+  const plan = planRewards(parts, policyVersion, options);
+  return plan.parts.length > 0 ? plan : null;
+}
+
+/** The same, also where there is nothing to compare: demonstrations may come on top (bridge-round.ts). */
+export function planRewards(parts: readonly TrainPart[], policyVersion: number, options: TrainOptions): TrainPlan {
   const total = parts.reduce((sum, part) => sum + part.groups.length, 0);
   // An objective may leave out every completion of its groups: SFT does where none is right.
   const filled = parts
@@ -71,7 +81,6 @@ export function planTraining(
       rows: trainRows(groups, objective, groups.length / Math.max(1, total)),
     }))
     .filter(({ rows }) => rows.length > 0);
-  if (filled.length === 0) return null;
   return {
     epochs: options.epochsPerRound,
     maxTokens: options.microBatchTokens,
@@ -151,6 +160,10 @@ export async function executePlan(
     skippedSteps: 0,
     parts: {},
   };
+  if (plan.bridge) {
+    await executeBridge(compute, { ...plan, bridge: plan.bridge }, outcome, onStep);
+    return outcome;
+  }
   await compute.call('dropGradient', null);
   for (const optimizer of plan.optimizers) {
     for (const { source, objective, rows } of plan.parts) {

@@ -1,0 +1,119 @@
+/**
+ * A round's training by BRIDGE (native-models/runtime/bridge-policy.ts): the ordinary plan plus the demonstrations' rows, the weight
+ * lambda of the rewards and the second adapter's optimiser; and the compute process working it off. Decisions, where the paper is
+ * silent: lambda rises with the optimiser steps since BRIDGE began; a round without demonstrations has no SFT term and follows the
+ * rewards at full weight, one without rewards to compare imitates with the weight that lambda leaves. Knows nothing of where
+ * demonstrations come from.
+ */
+import type { TrainRow } from '../../native-models/runtime/batch.ts';
+import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
+import { warmupConstant } from '../../native-models/optim/schedule.ts';
+import type { TrainOutcome, TrainPlan } from './train-round.ts';
+
+export interface BridgeOptions {
+  bridgeLambda: number;
+  bridgeAnnealSteps: number;
+  bridgeLearningRate: number;
+  warmupSteps: number;
+}
+/** What BRIDGE adds to a round's plan. */
+export interface BridgePlan {
+  /** Name of the objective that imitates. */
+  sft: 'sft';
+  demonstrations: TrainRow[];
+  /** Of each epoch, as the ordinary optimisers. */
+  lambdas: number[];
+  adapters: AdamWOptions[];
+}
+/** Means over the round's steps; null where a term was left out. */
+export interface BridgeFigures {
+  demonstrations: number;
+  lambda: number;
+  sftLoss: number | null;
+  cooperativeGain: number | null;
+  adapterGradientNorm: number | null;
+}
+
+/** `plan`: of the rewards, which may have nothing to compare. @returns null where that leaves nothing to learn from */
+export function withDemonstrations(
+  plan: TrainPlan,
+  demonstrations: TrainRow[],
+  { policyVersion, startedAt }: { policyVersion: number; startedAt: number },
+  options: BridgeOptions,
+): TrainPlan | null {
+  const stepsBefore = plan.optimizers.map((_, epoch) => policyVersion - startedAt + epoch);
+  const adapters = plan.optimizers.map((optimizer, epoch) => ({
+    ...optimizer,
+    learningRate: warmupConstant(stepsBefore[epoch]!, options.bridgeLearningRate, options.warmupSteps),
+  }));
+  const lambdas = stepsBefore.map((steps) => (demonstrations.length === 0 ? 1 : lambdaAt(steps, options)));
+  if (plan.parts.length === 0 && lambdas.every((lambda) => lambda === 1)) return null;
+  return { ...plan, bridge: { sft: 'sft', demonstrations, lambdas, adapters } };
+}
+
+function lambdaAt(steps: number, { bridgeLambda, bridgeAnnealSteps }: BridgeOptions): number {
+  return bridgeAnnealSteps === 0 ? bridgeLambda : bridgeLambda * Math.min(1, steps / bridgeAnnealSteps);
+}
+
+/** Into `outcome`, which is empty. @throws ComputeError */
+export async function executeBridge(
+  compute: ComputeHost,
+  plan: TrainPlan & { bridge: BridgePlan },
+  outcome: TrainOutcome,
+  onStep: (steps: number) => void,
+): Promise<void> {
+  const { sft, demonstrations, lambdas, adapters } = plan.bridge;
+  const sums = { sftLoss: new Mean(), cooperativeGain: new Mean(), adapterGradientNorm: new Mean() };
+  for (const [epoch, theta] of plan.optimizers.entries()) {
+    const { version, applied, gradientNorm, ...step } = await compute.call('bridgeStep', {
+      sft,
+      demonstrations,
+      rollouts: plan.parts.map(({ objective, rows }) => ({ objective, rows })),
+      lambda: lambdas[epoch]!,
+      theta,
+      adapter: adapters[epoch]!,
+      maxTokens: plan.maxTokens,
+      maxGradientNorm: plan.maxGradientNorm,
+    });
+    outcome.tokens += step.sft?.tokens ?? 0;
+    step.rl.forEach(({ loss, metrics, tokens }, i) => {
+      // At theta and, for the gain, at its twin.
+      outcome.tokens += tokens * (step.cooperativeGain === null ? 1 : 2);
+      const part = (outcome.parts[plan.parts[i]!.source] ??= { loss: 0, metrics: {} });
+      part.loss += loss / plan.epochs;
+      for (const [name, value] of Object.entries(metrics)) part.metrics[name] = (part.metrics[name] ?? 0) + value;
+    });
+    sums.sftLoss.add(step.sft?.loss ?? null);
+    sums.cooperativeGain.add(step.cooperativeGain);
+    sums.adapterGradientNorm.add(step.adapterGradientNorm);
+    outcome.steps++;
+    outcome.policyVersion = version;
+    outcome.gradientNorm += gradientNorm / plan.epochs;
+    outcome.learningRate = theta.learningRate;
+    if (!applied) outcome.skippedSteps++;
+    onStep(outcome.steps);
+  }
+  outcome.bridge = {
+    demonstrations: demonstrations.length,
+    lambda: lambdas.reduce((sum, lambda) => sum + lambda, 0) / lambdas.length,
+    sftLoss: sums.sftLoss.value,
+    cooperativeGain: sums.cooperativeGain.value,
+    adapterGradientNorm: sums.adapterGradientNorm.value,
+  };
+}
+
+class Mean {
+  private sum = 0;
+  private count = 0;
+
+  add(value: number | null): void {
+    if (value === null) return;
+    this.sum += value;
+    this.count++;
+  }
+
+  get value(): number | null {
+    return this.count > 0 ? this.sum / this.count : null;
+  }
+}
