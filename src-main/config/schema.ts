@@ -271,7 +271,7 @@ const shape = {
     z.enum(['fixed', 'adaptive']).default('fixed'),
     'training',
     '',
-    "fixed trains on ownGroups and peerGroups as they are set; adaptive moves within their sum by how much peers' groups were measured to help.",
+    "Whether ownGroups and peerGroups stay as they are set (fixed) or move within their sum by how much peers' groups were measured to help (adaptive).",
   ),
   benefitPercent: field(
     real(0, 50, 5),
@@ -466,7 +466,10 @@ export const configSchema = z.strictObject(shape).superRefine((config, context) 
   if (config.sharing === 'adaptive' && config.benefitPercent === 0)
     conflict('sharing', 'cannot be adaptive while benefitPercent is 0: nothing would be measured that it could follow');
   if (config.sharing === 'adaptive' && config.ownGroups + config.peerGroups < 2)
-    conflict('sharing', 'cannot be adaptive where ownGroups and peerGroups make fewer than 2: there is nothing to move');
+    conflict(
+      'sharing',
+      'cannot be adaptive where ownGroups and peerGroups make fewer than 2: there is nothing to move',
+    );
   if (config.microBatchTokens < config.maxNewTokens)
     conflict(
       'microBatchTokens',

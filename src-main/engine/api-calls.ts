@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import type { PeerId } from '../types.ts';
 import type {
+  BenefitReport,
   BoardRow,
   BoardWindow,
   CallName,
@@ -36,6 +37,7 @@ export interface ApiParts {
   ownScore(window: BoardWindow): OwnScore | null;
   swarms: SwarmChoice;
   practice(): TaskPractice;
+  benefit(): BenefitReport;
   pause(): RunState;
   resume(): RunState;
   finish(): RunState;
@@ -74,6 +76,7 @@ export function apiCalls(parts: ApiParts): Answers {
     task: sampleTask,
     practice: () => parts.practice(),
     exams: ({ limit }) => store.exams(limit),
+    benefit: () => parts.benefit(),
     pause: () => parts.pause(),
     resume: () => parts.resume(),
     finish: () => parts.finish(),

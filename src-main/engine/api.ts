@@ -25,7 +25,8 @@ export interface RunState {
   sinceMs: number;
 }
 
-export type RoundStage = 'generate' | 'verify' | 'share' | 'admit' | 'train' | 'record' | 'idle';
+/** compare: between rounds, for the benefit meter. */
+export type RoundStage = 'generate' | 'verify' | 'share' | 'admit' | 'train' | 'record' | 'compare' | 'idle';
 
 export interface PolicyInfo {
   name: string;
@@ -350,6 +351,55 @@ export interface ExamRow {
   byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
 }
 
+/**
+ * One comparison of the benefit meter: the policy after `round`, which trained on peers' groups since `fromRound`, and a branch of it that
+ * trained the same rounds on own groups alone, both at the same held-out tasks. Scores are shares of right answers, 0 to 1.
+ */
+export interface BenefitRow {
+  round: number;
+  fromRound: number;
+  /** ms since epoch. */
+  at: number;
+  taskSet: string;
+  /** Figures of different sets or versions are of different tasks. */
+  taskSetVersion: number;
+  tasks: number;
+  /** To each task. */
+  answers: number;
+  withPeers: number;
+  alone: number;
+  /** Of `withPeers - alone`, by its spread over the tasks. */
+  standardError: number;
+  /** Groups trained on with peers, how many of them were peers', and groups trained on alone. */
+  groupsWithPeers: number;
+  groupsFromPeers: number;
+  groupsAlone: number;
+  seconds: number;
+}
+
+/** What peers' groups bring, as far as measured. */
+export interface BenefitReport {
+  /**
+   * off: `text` says why. noPeers: none of their groups was trained on in the last round. saving: for the next comparison's computing.
+   * following: its rounds are being trained. comparing: the branch without peers is trained and both are examined.
+   */
+  activity: 'off' | 'noPeers' | 'saving' | 'following' | 'comparing';
+  /** none: nothing to go by. early: fewer than three comparisons. Else by the 95 % interval. */
+  verdict: 'none' | 'early' | 'inconclusive' | 'helps' | 'hurts';
+  /** What was found, in plain words. */
+  text: string;
+  /** What is being done about it, in plain words. */
+  activityText: string;
+  /** `withPeers - alone` over the latest comparisons with equally many groups; low and high limit the 95 % interval. */
+  pooled: { comparisons: number; mean: number; low: number; high: number } | null;
+  /** Most of the node's computing that may be spent on it. */
+  percent: number;
+  /** How many groups of each kind the next round trains on at most, and what decides that. */
+  sharing: { mode: 'fixed' | 'adaptive'; ownGroups: number; peerGroups: number };
+  /** Oldest first, the latest 60. */
+  rows: BenefitRow[];
+}
+
 /** A swarm as its signed description states it; the name is one visible line. */
 export interface SwarmCard {
   /** 64 hex digits. */
@@ -434,6 +484,7 @@ export interface Calls {
   practice: { args: null; result: TaskPractice };
   /** Oldest first, the latest `limit`. */
   exams: { args: { limit: number }; result: ExamRow[] };
+  benefit: { args: null; result: BenefitReport };
   /** Stops between two steps of the compute process, at once. */
   pause: { args: null; result: RunState };
   resume: { args: null; result: RunState };
@@ -451,6 +502,7 @@ export interface Events {
   log: LogRow;
   leaderboard: LeaderboardRow[];
   exam: ExamRow;
+  benefit: BenefitReport;
   /** Within a round: what is being done, how far. Numbers are tokens or groups done and to do. */
   progress: { round: number; stage: RoundStage; done: number; total: number };
 }

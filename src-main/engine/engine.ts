@@ -17,6 +17,7 @@ import { openStore, type RoundRecord, type Store } from '../store/store.ts';
 import { openIdentity, type Identity } from '../swarm/identity/identity.ts';
 import { RedoLog } from '../train/redo-log.ts';
 import { apiCalls } from './api-calls.ts';
+import { BenefitMeter } from './benefit/benefit-meter.ts';
 import type { CallName, Calls, Events, NodeApi } from './api.ts';
 import { bundledPolicyDirectory } from './bundled-policy.ts';
 import { ComputeSupervisor } from './compute-supervisor.ts';
@@ -130,6 +131,7 @@ class WaggleEngine implements Engine {
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
   private readonly practice: Practice;
+  private readonly benefit: BenefitMeter;
   private readonly supervisor: ComputeSupervisor;
   private readonly control: RunControl;
   private readonly view: NodeView;
@@ -166,6 +168,7 @@ class WaggleEngine implements Engine {
       onRecorded: (recorded) => this.view.recorded(recorded),
     });
     this.practice = new Practice({ ...config, taskSet: parts.taskSet, seed: this.seed });
+    this.benefit = this.createBenefitMeter();
     this.supervisor = this.createSupervisor();
     this.view = this.createView();
     this.control = this.createControl();
@@ -239,6 +242,22 @@ class WaggleEngine implements Engine {
     });
   }
 
+  private createBenefitMeter(): BenefitMeter {
+    return new BenefitMeter({
+      config: this.options.config,
+      seed: this.seed,
+      objective: this.objectives.own,
+      practice: this.practice,
+      store: this.parts.store,
+      report: (stage, done, total) => this.view.report(stage, done, total),
+      onChange: () => {
+        if (this.emitter.count('benefit') > 0) this.emitter.emit('benefit', this.benefit.report());
+      },
+      now: Date.now,
+      log: this.log,
+    });
+  }
+
   private createProviders(): ProviderChoice {
     const { config, log, spawnTrial } = this.options;
     return new ProviderChoice({
@@ -299,6 +318,7 @@ class WaggleEngine implements Engine {
       supervisor: this.supervisor,
       ledger: this.ledger,
       practice: this.practice,
+      benefit: this.benefit,
       store,
       trained: this.trained,
       policyDirectory,
@@ -366,6 +386,7 @@ class WaggleEngine implements Engine {
       ownScore: (window) => this.swarm.ownScore(window),
       swarms: this.swarms,
       practice: () => this.practice.standings(),
+      benefit: () => this.benefit.report(),
       pause: () => this.state.dispatch({ type: 'pause' }),
       resume: () => this.state.dispatch({ type: 'resume' }),
       finish: () => this.state.dispatch({ type: 'finish' }),

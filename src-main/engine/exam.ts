@@ -1,7 +1,7 @@
 /**
  * The exam: how well the policy does at its task set's held-out tasks, greedily and sampled as in training. The same tasks every time
  * and on every node, and in no node's training stream, so that the figures of two rounds, or of two nodes, can be compared. Knows nothing
- * of when it is due or where the result is kept.
+ * of when it is due or where the result is kept. `answerTasks` alone serves whoever has other tasks to be answered (benefit/).
  */
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { Config } from '../config.ts';
@@ -39,30 +39,67 @@ function meanScore(scored: readonly Scored[]): ExamScore {
   return { tasks: scored.length, greedy: mean(({ greedy }) => greedy), sampled: mean(({ sampled }) => sampled) };
 }
 
+export interface AnswerOptions extends Pick<
+  Config,
+  'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP'
+> {
+  /** To each task. */
+  answers: number;
+  /** 0 to 2^32 - 1. */
+  seed: number;
+  /** Before each batch. */
+  onBatch?: (tasksBefore: number) => void;
+  onProgress?: (tokens: number, tasksBefore: number) => void;
+}
+
+/**
+ * Mean reward of the answers to each task, and the tokens of all of them. As many prompts at once as in a round: what fits the memory
+ * there fits here, for up to as many answers as a group has. @throws ComputeError
+ */
+export async function answerTasks(
+  compute: ComputeHost,
+  policy: PolicyText,
+  instances: readonly TaskInstance[],
+  options: AnswerOptions,
+): Promise<{ scores: number[]; tokens: number }> {
+  const { promptsPerRound, answers, seed, maxNewTokens, temperature, topK, topP } = options;
+  const scores: number[] = [];
+  let tokens = 0;
+  for (let from = 0; from < instances.length; from += promptsPerRound) {
+    options.onBatch?.(from);
+    const batch = instances.slice(from, from + promptsPerRound);
+    const sampling = { maxNewTokens, temperature, topK, topP, seed: (seed + from) >>> 0 };
+    const rollouts = await generateRollouts(
+      compute,
+      policy,
+      batch,
+      { ...sampling, completionsPerPrompt: answers },
+      (sampled) => options.onProgress?.(sampled, from),
+    );
+    for (const { completions } of verifyRollouts(policy, rollouts)) {
+      scores.push(completions.reduce((sum, { reward }) => sum + reward, 0) / completions.length);
+      tokens += completions.reduce((sum, completion) => sum + completion.tokens.length, 0);
+    }
+  }
+  return { scores, tokens };
+}
+
 /** One answer to each task each way. @throws ComputeError from the compute process */
 export async function takeExam(compute: ComputeHost, policy: PolicyText, options: ExamOptions): Promise<ExamResult> {
   const { set, examTasks, fits, onProgress } = options;
   const instances = heldOutTasks(set, examTasks, fits);
-  // As many prompts at once as in a round, and fewer rows: what fits the memory there fits here.
-  const atOnce = options.promptsPerRound;
   const total = 2 * instances.length * options.maxNewTokens;
-  let before = 0;
-  const rewards = async (temperature: number): Promise<number[]> => {
-    const result: number[] = [];
-    for (let from = 0; from < instances.length; from += atOnce) {
-      const batch = instances.slice(from, from + atOnce);
-      const { maxNewTokens, topK, topP, seed } = options;
-      const sampling = { completionsPerPrompt: 1, maxNewTokens, temperature, topK, topP, seed: (seed + from) >>> 0 };
-      const rollouts = await generateRollouts(compute, policy, batch, sampling, (tokens) =>
-        onProgress(before + tokens, total),
-      );
-      before += batch.length * maxNewTokens;
-      for (const { completions } of verifyRollouts(policy, rollouts)) result.push(completions[0]!.reward);
-    }
-    return result;
+  const rewards = async (temperature: number, before: number): Promise<number[]> => {
+    const { scores } = await answerTasks(compute, policy, instances, {
+      ...options,
+      temperature,
+      answers: 1,
+      onProgress: (tokens, from) => onProgress((before + from) * options.maxNewTokens + tokens, total),
+    });
+    return scores;
   };
-  const greedy = await rewards(0);
-  const sampled = await rewards(options.temperature);
+  const greedy = await rewards(0, 0);
+  const sampled = await rewards(options.temperature, instances.length);
   const scored = instances.map(({ ref: { generator } }, i) => ({
     generator,
     greedy: greedy[i]!,

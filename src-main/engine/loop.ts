@@ -22,8 +22,8 @@ import {
   type TrainOutcome,
   type TrainPlan,
 } from '../train/train-round.ts';
-import { choosePeerGroups, withinSurpriseGap } from '../train/foreign-groups.ts';
-import { sampleOwnGroups } from '../train/training-set.ts';
+import { choosePeerGroups, withinSurpriseGap, type PeerGroupOptions } from '../train/foreign-groups.ts';
+import { sampleOwnGroups, type TrainingSetOptions } from '../train/training-set.ts';
 import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
 
@@ -41,6 +41,8 @@ export interface RoundParts {
   compute: ComputeHost;
   policy: PolicyText & { contextTokens: number; version: number };
   objectives: { own: Objective; peers: Objective };
+  /** I and J of this round: the settings, or what they have become (train/sharing.ts). */
+  sharing: TrainingSetOptions;
   tasks: (round: number) => TaskInstance[];
   swarm: SwarmPort;
   report: (stage: RoundStage, done: number, total: number) => void;
@@ -70,7 +72,7 @@ export interface RoundResult {
 }
 
 export async function runRound(parts: RoundParts, round: number): Promise<RoundResult> {
-  const { config, compute, policy, objectives, swarm } = parts;
+  const { config, compute, policy, objectives, sharing, swarm } = parts;
   const seconds: RoundResult['seconds'] = {};
   const stage = async <T>(name: RoundStage, work: () => T | Promise<T>): Promise<T> => {
     parts.report(name, 0, 0);
@@ -89,7 +91,9 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   );
   const own = await stage('verify', () => verifyRollouts(policy, generated, config.scoring));
   const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
-  const offered = await stage('admit', () => adoptFromPeers(swarm, config, policy, () => random.float()));
+  const offered = await stage('admit', () =>
+    adoptFromPeers(swarm, { ...config, ...sharing }, policy, () => random.float()),
+  );
   const adopted = await stage('admit', () =>
     withinSurpriseGap(compute, offered, {
       ownSurprise: ownSurprise(own),
@@ -98,7 +102,7 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
     }),
   );
   const peers = adopted.map(({ tokens }) => tokens);
-  const trainedOwn = sampleOwnGroups(own, adopted.length, config, () => random.float());
+  const trainedOwn = sampleOwnGroups(own, adopted.length, sharing, () => random.float());
   const withLogprobs = (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
     stage('train', () => withNeededLogprobs(compute, objective, groups, config.microBatchTokens));
   const plan = planTraining(
@@ -139,11 +143,11 @@ function ownSurprise(own: readonly OwnGroup[]): number {
 /** Regenerates each adopted task and puts the peers' text into own tokens; what does not fit the own context is left out. */
 function adoptFromPeers(
   swarm: SwarmPort,
-  config: Config,
+  options: PeerGroupOptions,
   policy: RoundParts['policy'],
   random: () => number,
 ): AdoptedGroup[] {
-  const drawn = swarm.adopt((groups) => choosePeerGroups(groups, config, random));
+  const drawn = swarm.adopt((groups) => choosePeerGroups(groups, options, random));
   return drawn.flatMap(({ group, waitedRounds }) => {
     const made = instantiate(group.task);
     if (!made.ok) return [];

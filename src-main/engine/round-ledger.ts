@@ -26,6 +26,8 @@ export interface RedoEntry {
   plan: TrainPlan | null;
   /** Levels and successes after the round, see `Practice`; older logs have none. */
   practised?: JsonValue;
+  /** What the benefit meter keeps, see `BenefitMeter`; older logs have none. */
+  benefit?: JsonValue;
 }
 
 export interface RoundLedgerOptions {
@@ -59,6 +61,8 @@ export class RoundLedger {
   policyVersion = 0;
   /** What was kept of the practice after the last whole round; null where nothing was. */
   practised: JsonValue = null;
+  /** The same of the benefit meter. */
+  benefit: JsonValue = null;
   /** In this start. */
   lastCheckpointAt: number | null = null;
 
@@ -80,12 +84,14 @@ export class RoundLedger {
     this.checkpointRound = saved;
     this.policyVersion = opened.version;
     this.practised = (opened.state?.practised ?? null) as JsonValue;
+    this.benefit = (opened.state?.benefit ?? null) as JsonValue;
     const entries = await this.roundsAfter(saved, opened);
     if (entries.length > 0) log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
-    for (const { round, plan, practised } of entries) {
+    for (const { round, plan, practised, benefit } of entries) {
       if (plan) this.policyVersion = (await executePlan(compute, plan)).policyVersion;
       this.round = round;
       this.practised = practised ?? null;
+      this.benefit = benefit ?? null;
     }
     store.rewindTo(this.round);
   }
@@ -113,14 +119,21 @@ export class RoundLedger {
    * @throws DiskFullError: the round is kept, and `settle` tries again
    */
   async commit(
-    { round, plan, outcome, practised }: Pick<RoundResult, 'round' | 'plan' | 'outcome'> & { practised: JsonValue },
+    {
+      round,
+      plan,
+      outcome,
+      practised,
+      benefit,
+    }: Pick<RoundResult, 'round' | 'plan' | 'outcome'> & { practised: JsonValue; benefit?: JsonValue },
     policy: string,
     makeRecord: () => RoundRecord,
   ): Promise<void> {
-    const entry: RedoEntry = { round, policy, plan, practised };
+    const entry: RedoEntry = { round, policy, plan, practised, benefit: benefit ?? null };
     this.entries.push(entry);
     this.round = round;
     this.practised = practised;
+    this.benefit = benefit ?? null;
     if (outcome) this.policyVersion = outcome.policyVersion;
     this.unsettled = { entry, logged: false, record: makeRecord() };
     await this.settle();
@@ -151,8 +164,8 @@ export class RoundLedger {
   /** Nothing to do where the last checkpoint holds the last round. @throws ComputeError, the system's error */
   async checkpoint(compute: ComputeHost): Promise<void> {
     if (this.round === this.checkpointRound) return;
-    const { round, practised } = this;
-    await compute.call('save', { state: { round, practised }, version: this.policyVersion });
+    const { round, practised, benefit } = this;
+    await compute.call('save', { state: { round, practised, benefit }, version: this.policyVersion });
     this.checkpointRound = round;
     this.lastCheckpointAt = Date.now();
     this.entries.splice(0);

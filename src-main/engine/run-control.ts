@@ -26,6 +26,7 @@ import type { RoundRecord, Store } from '../store/store.ts';
 import type { ExamRow, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
+import type { BenefitMeter } from './benefit/benefit-meter.ts';
 import { takeExam } from './exam.ts';
 import { runRound, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
 import type { Practice } from './practice.ts';
@@ -41,6 +42,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   supervisor: ComputeSupervisor;
   ledger: RoundLedger;
   practice: Practice;
+  benefit: BenefitMeter;
   store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
   policyDirectory: string;
@@ -111,7 +113,7 @@ export class RunControl {
 
   /** Starts the compute process and brings it to the last whole round. */
   private async bringUp(): Promise<void> {
-    const { policyDirectory, supervisor, ledger, practice, state, log } = this.options;
+    const { policyDirectory, supervisor, ledger, practice, benefit, state, log } = this.options;
     try {
       const compute = await supervisor.start(); // first, for it says best what a policy folder lacks
       if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
@@ -122,6 +124,7 @@ export class RunControl {
       };
       await ledger.replay(compute.host, compute.opened);
       practice.restore(ledger.practised);
+    benefit.restore(ledger.benefit);
       this.compute = compute;
       const { name, parameters, provider } = compute.opened;
       log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
@@ -145,6 +148,7 @@ export class RunControl {
         supervisor.worked();
         this.failures = 0;
         if (this.examDue()) await this.examine(compute, policyText);
+        await this.compare(compute, policyText);
         report('idle', 0, 0);
         state.dispatch({ type: 'roundEnded' });
       }
@@ -157,6 +161,23 @@ export class RunControl {
       report('idle', 0, 0);
       await this.failed(error);
     }
+  }
+
+  /** What the benefit meter has to do between two rounds; not while somebody waits for the round to end. */
+  private async compare(
+    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
+    policyText: PolicyText,
+  ): Promise<void> {
+    const { state, ledger, benefit } = this.options;
+    if (state.machine().name === 'finishing') return;
+    await benefit.afterRound({
+      compute: host,
+      opened,
+      policy: policyText,
+      round: ledger.round,
+      version: ledger.policyVersion,
+      fits: roomFor(policyText, opened),
+    });
   }
 
   /** After the first round, for comparison, then every `examRounds`; one that was missed is taken after the next round. */
@@ -201,13 +222,14 @@ export class RunControl {
     { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
     policyText: PolicyText,
   ): RoundParts {
-    const { config, seed, objectives, swarm, report, ledger, practice } = this.options;
+    const { config, seed, objectives, swarm, report, ledger, practice, benefit } = this.options;
     return {
       config,
       seed,
       compute: host,
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
       objectives,
+      sharing: benefit.mix,
       tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
       swarm: swarm.forRound(),
       report,
@@ -216,9 +238,10 @@ export class RunControl {
   }
 
   private async commit(result: RoundResult, host: ComputeHost): Promise<void> {
-    const { ledger, config, practice, recordOf } = this.options;
+    const { ledger, config, practice, benefit, recordOf } = this.options;
     this.roundsThisStart++;
-    await ledger.commit({ ...result, practised: practice.learn(result.own) }, this.policyName, () => recordOf(result));
+    const kept = { practised: practice.learn(result.own), benefit: benefit.learn(result) };
+    await ledger.commit({ ...result, ...kept }, this.policyName, () => recordOf(result));
     if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);
   }
 
@@ -277,9 +300,13 @@ export class RunControl {
 
   /** For the state machine to call. */
   stateChanged(state: RunState, before: RunState): void {
-    const { supervisor, trained } = this.options;
+    const { supervisor, trained, benefit } = this.options;
     if (isTraining(state)) trained.start();
     else trained.stop();
+    if (state.name === 'finishing' && benefit.isComparing) {
+      benefit.abandon();
+      supervisor.cancel();
+    }
     if (state.name === 'stopped') supervisor.cancel();
     else if (isComputing(state)) supervisor.release();
     else supervisor.hold();

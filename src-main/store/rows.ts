@@ -52,6 +52,24 @@ export interface ExamRow {
   byTask: { generator: string; tasks: number; greedy: number; sampled: number }[];
 }
 
+/** Held-out score of the policy after `round` and of the branch that did without peers' groups since `fromRound`; shares, 0 to 1. */
+export interface BenefitRow {
+  round: number;
+  fromRound: number;
+  at: number;
+  taskSet: string;
+  taskSetVersion: number;
+  tasks: number;
+  answers: number;
+  withPeers: number;
+  alone: number;
+  standardError: number;
+  groupsWithPeers: number;
+  groupsFromPeers: number;
+  groupsAlone: number;
+  seconds: number;
+}
+
 export interface LeaderboardRow {
   peer: PeerId;
   own: boolean;
@@ -140,6 +158,25 @@ export function examFrom(row: SqlRow): ExamRow {
     sampled: row['sampled'] as number,
     seconds: row['seconds'] as number,
     byTask: JSON.parse(row['by_task'] as string) as ExamRow['byTask'],
+  };
+}
+
+export function benefitFrom(row: SqlRow): BenefitRow {
+  return {
+    round: row['round'] as number,
+    fromRound: row['from_round'] as number,
+    at: row['at'] as number,
+    taskSet: row['task_set'] as string,
+    taskSetVersion: row['task_set_version'] as number,
+    tasks: row['tasks'] as number,
+    answers: row['answers'] as number,
+    withPeers: row['with_peers'] as number,
+    alone: row['alone'] as number,
+    standardError: row['standard_error'] as number,
+    groupsWithPeers: row['groups_with_peers'] as number,
+    groupsFromPeers: row['groups_from_peers'] as number,
+    groupsAlone: row['groups_alone'] as number,
+    seconds: row['seconds'] as number,
   };
 }
 

@@ -137,4 +137,24 @@ export const migrations: readonly string[] = [
   DROP INDEX rollout_groups_by_round;
   CREATE INDEX rollout_groups_by_round ON rollout_groups (policy, round);
   `,
+  `
+  CREATE TABLE benefits (
+    policy INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    from_round INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    task_set TEXT NOT NULL,
+    task_set_version INTEGER NOT NULL,
+    tasks INTEGER NOT NULL,
+    answers INTEGER NOT NULL,
+    with_peers REAL NOT NULL,
+    alone REAL NOT NULL,
+    standard_error REAL NOT NULL,
+    groups_with_peers INTEGER NOT NULL,
+    groups_from_peers INTEGER NOT NULL,
+    groups_alone INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (policy, round)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -83,6 +83,15 @@ export function prepareStatements(database: DatabaseSync) {
     ),
     rewindExams: of('DELETE FROM exams WHERE policy = ? AND round > ?'),
 
+    putBenefit: of(`
+      INSERT OR REPLACE INTO benefits VALUES (:policy, :round, :fromRound, :at, :taskSet, :taskSetVersion, :tasks, :answers, :withPeers, :alone,
+        :standardError, :groupsWithPeers, :groupsFromPeers, :groupsAlone, :seconds)`),
+    benefits: of('SELECT * FROM (SELECT * FROM benefits WHERE policy = ? ORDER BY round DESC LIMIT ?) ORDER BY round'),
+    dropOldBenefits: of(
+      'DELETE FROM benefits WHERE policy = ?1 AND round IN (SELECT round FROM benefits WHERE policy = ?1 ORDER BY round DESC LIMIT -1 OFFSET ?2)',
+    ),
+    rewindBenefits: of('DELETE FROM benefits WHERE policy = ? AND round > ?'),
+
     addCounter: of(
       'INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2',
     ),

@@ -11,12 +11,14 @@ import { isMetricName, type MetricName } from '../stats/metrics.ts';
 import { openDatabase, type OpenDatabase } from './open-database.ts';
 import { createSweeper, type Retention } from './retention.ts';
 import {
+  benefitFrom,
   examFrom,
   leaderFrom,
   policyFrom,
   rolloutFrom,
   safeGroup,
   textLimits,
+  type BenefitRow,
   type ExamRow,
   type KnownPolicy,
   type LeaderboardRow,
@@ -30,6 +32,7 @@ import { prepareStatements, type Statements } from './statements.ts';
 import { asStoreError } from './store-error.ts';
 
 const keptExams = 10_000;
+const keptBenefits = 10_000;
 
 /** Totals over all starts. */
 export type CounterName =
@@ -69,6 +72,10 @@ export interface Store {
   exams(limit: number): ExamRow[];
   /** Null before the first. */
   lastExamRound(): number | null;
+  /** The latest 10,000 are kept; one of the same round is replaced. */
+  recordBenefit(benefit: BenefitRow): void;
+  /** Oldest first, the latest `limit`. */
+  benefits(limit: number): BenefitRow[];
   creditPeers(credits: readonly PeerCredit[]): void;
   /** Most right completions first, at most 500. */
   leaderboard(): LeaderboardRow[];
@@ -141,6 +148,12 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
       }),
     exams: (limit) => guard(() => sql.exams.all(policy, limit).map(examFrom)),
     lastExamRound: () => guard(() => sql.lastExam.get(policy)?.['round'] as number | null),
+    recordBenefit: (benefit) =>
+      transact(() => {
+        sql.putBenefit.run({ ...benefit, policy });
+        sql.dropOldBenefits.run(policy, keptBenefits);
+      }),
+    benefits: (limit) => guard(() => sql.benefits.all(policy, limit).map(benefitFrom)),
     creditPeers: (credits) => transact(() => writePeers(sql, credits, maxPeers)),
     leaderboard: () => guard(() => sql.leaderboard.all(500).map(leaderFrom)),
     addCounters: (amounts) => transact(() => writeCounters(sql, amounts)),
@@ -155,9 +168,14 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
       guard(() => (sql.recentMean.get(policy, metric, rounds)?.['mean'] ?? null) as number | null),
     rewindTo: (round) =>
       transact(() =>
-        [sql.rewindRollouts, sql.rewindGroups, sql.rewindMetrics, sql.rewindRounds, sql.rewindExams].forEach((step) =>
-          step.run(policy, round),
-        ),
+        [
+          sql.rewindRollouts,
+          sql.rewindGroups,
+          sql.rewindMetrics,
+          sql.rewindRounds,
+          sql.rewindExams,
+          sql.rewindBenefits,
+        ].forEach((step) => step.run(policy, round)),
       ),
     setRetention: (next) => {
       retention = next;

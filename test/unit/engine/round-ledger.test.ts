@@ -21,6 +21,7 @@ const result = (round: number) => ({
   plan,
   outcome: { policyVersion: round } as TrainOutcome,
   practised: `after ${round}`,
+  benefit: `measured ${round}`,
 });
 const entry = (round: number, policy = 'bee'): RedoEntry => ({ round, policy, plan });
 const opened = (round: number | null, name = 'bee') =>
@@ -152,31 +153,37 @@ describe('a round', () => {
 });
 
 describe('what was practised', () => {
-  const kept = (round: number): RedoEntry => ({ ...entry(round), practised: `after ${round}` });
+  const kept = (round: number): RedoEntry => ({
+    ...entry(round),
+    practised: `after ${round}`,
+    benefit: `measured ${round}`,
+  });
 
   test('is kept with each round and with the checkpoint', async () => {
     const { ledger, commit, compute, states } = ledgerOf();
-    assert.equal(ledger.practised, null);
+    assert.deepEqual([ledger.practised, ledger.benefit], [null, null]);
     await commit(1);
     await commit(2);
     await ledger.checkpoint(compute);
-    assert.deepEqual([ledger.practised, states], ['after 2', [{ round: 2, practised: 'after 2' }]]);
+    const kept = { practised: 'after 2', benefit: 'measured 2' };
+    assert.deepEqual([ledger.practised, ledger.benefit, states], ['after 2', 'measured 2', [{ round: 2, ...kept }]]);
   });
 
   test('comes back from the checkpoint, and from the rounds after it', async () => {
-    const checkpoint = { ...opened(2), state: { round: 2, practised: 'after 2' } } as unknown as OpenedPolicy;
+    const state = { round: 2, practised: 'after 2', benefit: 'measured 2' };
+    const checkpoint = { ...opened(2), state } as unknown as OpenedPolicy;
     const alone = ledgerOf();
     await alone.ledger.replay(alone.compute, checkpoint);
-    assert.equal(alone.ledger.practised, 'after 2');
+    assert.deepEqual([alone.ledger.practised, alone.ledger.benefit], ['after 2', 'measured 2']);
     const { ledger, compute } = ledgerOf([kept(3), kept(4)]);
     await ledger.replay(compute, checkpoint);
-    assert.equal(ledger.practised, 'after 4');
+    assert.deepEqual([ledger.practised, ledger.benefit], ['after 4', 'measured 4']);
   });
 
   test('is nothing after checkpoints and logs of older versions', async () => {
     const { ledger, compute } = ledgerOf([kept(3), entry(4)]);
     await ledger.replay(compute, opened(2));
-    assert.equal(ledger.practised, null);
+    assert.deepEqual([ledger.practised, ledger.benefit], [null, null]);
   });
 });
 

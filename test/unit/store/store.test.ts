@@ -195,6 +195,40 @@ test('exams come back as they were, oldest first, one a round, and are rewound w
   store.close();
 });
 
+const benefit = (round: number, withPeers = 0.5): api.BenefitRow => ({
+  round,
+  fromRound: round - 25,
+  at: round * 1000,
+  taskSet: 'starter',
+  taskSetVersion: 1,
+  tasks: 128,
+  answers: 4,
+  withPeers,
+  alone: 0.45,
+  standardError: 0.02,
+  groupsWithPeers: 200,
+  groupsFromPeers: 90,
+  groupsAlone: 198,
+  seconds: 12.5,
+});
+
+test('comparisons come back as they were, oldest first, one a round, by policy, and are rewound with the rounds', () => {
+  const path = freshPath();
+  let store = open(path);
+  assert.deepEqual(store.benefits(9), []);
+  for (const round of [200, 100, 300]) store.recordBenefit(benefit(round));
+  store.recordBenefit(benefit(200, 0.75));
+  store.close();
+  store = open(path);
+  assert.deepEqual(store.benefits(9), [benefit(100), benefit(200, 0.75), benefit(300)]);
+  assert.deepEqual(store.benefits(1), [benefit(300)]);
+  store.rewindTo(250);
+  assert.deepEqual(store.benefits(9), [benefit(100), benefit(200, 0.75)]);
+  store.usePolicy({ identity: 'other', name: 'other', directory: '/other', claim: false });
+  assert.deepEqual(store.benefits(9), []);
+  store.close();
+});
+
 /** As an older Waggle left it: so many steps of the schema, one round and its rollout. */
 function olderHistory(formats: number): string {
   const path = freshPath();
@@ -228,7 +262,8 @@ for (const formats of [1, 2]) {
     store.rewindTo(6);
     assert.equal(store.rollouts({ limit: 9, beforeId: null, origin: 'all' }).length, 0);
     store.recordExam(exam(1));
-    assert.deepEqual(store.exams(9), [exam(1)]);
+    store.recordBenefit(benefit(30));
+    assert.deepEqual([store.exams(9), store.benefits(9)], [[exam(1)], [benefit(30)]]);
     store.close();
   });
 }
