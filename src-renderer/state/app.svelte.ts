@@ -15,6 +15,7 @@ import { ReceiptsController } from './receipts.svelte.ts';
 import { RolloutsController } from './rollouts.svelte.ts';
 import { RoundsController } from './rounds.svelte.ts';
 import { Route } from './route.svelte.ts';
+import { SwarmsController } from './swarms.svelte.ts';
 import { TasksController } from './tasks.svelte.ts';
 import { Theme } from './theme.svelte.ts';
 
@@ -33,6 +34,7 @@ export class App {
   readonly leaderboard: LeaderboardController;
   readonly log: LogController;
   readonly peers: PeersController;
+  readonly swarms: SwarmsController;
   readonly hardware: HardwareController;
   readonly tasks: TasksController;
   readonly practice: PracticeController;
@@ -51,6 +53,7 @@ export class App {
     this.leaderboard = new LeaderboardController(client);
     this.log = new LogController(client);
     this.peers = new PeersController(client);
+    this.swarms = new SwarmsController(client);
     this.hardware = new HardwareController(client);
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);

@@ -10,6 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { ApiFault, CallName, Calls, EventName, Events, RunState } from '../../src-main/engine/api.ts';
 import { toApiFault } from '../../src-main/base/errors.ts';
+import { FakeSwarms } from './fake-swarms.ts';
 import { listTasks, sampleTask } from '../../src-main/engine/task-inspection.ts';
 import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
 
@@ -23,7 +24,7 @@ const contentTypes: Record<string, string> = {
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-type Answers = { [K in CallName]?: (args: Calls[K]['args']) => Calls[K]['result'] };
+type Answers = { [K in CallName]?: (args: Calls[K]['args']) => Calls[K]['result'] | Promise<Calls[K]['result']> };
 
 export class FakeNode {
   scenario: Scenario;
@@ -31,6 +32,8 @@ export class FakeNode {
   readonly calls: { name: string; args: unknown }[] = [];
   /** Calls answered with a fault instead. */
   readonly faults = new Map<CallName, ApiFault>();
+  /** Joined swarms by the real implementation, in a folder of their own. */
+  readonly swarms: FakeSwarms;
   #server: Server | null = null;
   #port = 0;
   readonly #links = new Map<WebSocket, Set<string>>();
@@ -38,6 +41,10 @@ export class FakeNode {
 
   constructor(name: ScenarioName) {
     this.scenario = scenarios[name]();
+    this.swarms = new FakeSwarms(name, (swarm) => {
+      this.scenario.status = { ...this.scenario.status, swarm: { ...this.scenario.status.swarm, name: swarm } };
+      this.push('status', this.scenario.status);
+    });
   }
 
   get url(): string {
@@ -112,18 +119,19 @@ export class FakeNode {
       };
       if (frame.subscribe !== undefined) subscribed.add(frame.subscribe);
       else if (frame.unsubscribe !== undefined) subscribed.delete(frame.unsubscribe);
-      else if (frame.call !== undefined) link.send(JSON.stringify(this.#answer(frame.id, frame.call, frame.args)));
+      else if (frame.call !== undefined)
+        void this.#answer(frame.id, frame.call, frame.args).then((reply) => link.send(JSON.stringify(reply)));
     });
   }
 
-  #answer(id: number, call: CallName, args: never): unknown {
+  async #answer(id: number, call: CallName, args: never): Promise<unknown> {
     this.calls.push({ name: call, args });
     const fault = this.faults.get(call);
     if (fault) return { id, fault };
     const answer = this.#answers[call];
     if (!answer) return { id, fault: { code: 'unknownCall', message: `No call ${call}.`, fix: 'None.' } };
     try {
-      return { id, result: answer(args) };
+      return { id, result: await answer(args) };
     } catch (error) {
       return { id, fault: toApiFault(error) };
     }
@@ -155,6 +163,13 @@ export class FakeNode {
     },
     exams: ({ limit }) => this.scenario.exams.slice(-limit),
     practice: () => this.scenario.practice,
+    swarms: () => this.swarms.report(),
+    readInvite: ({ link }) => this.swarms.read(link),
+    joinSwarm: ({ link }) => this.swarms.join(link),
+    createSwarm: (wanted) => this.swarms.create(wanted),
+    chooseSwarm: ({ id }) => this.swarms.choose(id),
+    leaveSwarm: ({ id }) => this.swarms.leave(id),
+    swarmInvite: async ({ id }) => ({ link: await this.swarms.inviteOf(id) }),
     tasks: listTasks,
     task: sampleTask,
     pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),
