@@ -8,13 +8,13 @@ import { app, dialog, ipcMain, nativeTheme, powerMonitor, protocol } from 'elect
 import type { BrowserWindow, MessagePortMain } from 'electron';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ApiFault, CallName, ViewName } from '../engine/api.ts';
+import type { ApiFault, CallName } from '../engine/api.ts';
 import { connectApi } from './api-bridge.ts';
 import { createRendererHandler } from './app-protocol.ts';
 import { openIpcGate } from './ipc.ts';
 import { createLastingClient } from './lasting-client.ts';
 import { pipeOverEventPort } from './message-pipe.ts';
-import { appScheme, isAppPage, viewOfDeepLink, viewUrl } from './navigation.ts';
+import { appScheme, isAppPage, linkScheme, pageOfDeepLink, viewUrl } from './navigation.ts';
 import { createNodeSupervisor } from './node-supervisor.ts';
 import { createChannel, forceKill, forkNode, forkWorker } from './processes.ts';
 import { readShellSettings, writeShellSettings } from './shell-settings.ts';
@@ -31,6 +31,8 @@ const lasting = createLastingClient();
 let window: BrowserWindow | null = null;
 let tray: TrayHandle | null = null;
 let quitting = false;
+/** A link that macOS handed over before there could be a window. */
+let earlyLink: string | null = null;
 
 function showLink(link: NodeLink): void {
   tray?.show(link);
@@ -96,7 +98,8 @@ async function explainCloseToTray(owner: BrowserWindow): Promise<void> {
   owner.hide();
 }
 
-function openWindow(view: ViewName | null): void {
+/** `page`: an address within our page; null leaves the window where it is. */
+function openWindow(page: string | null): void {
   if (!window) {
     const created = createWindow({
       preloadPath: here('./preload.cjs'),
@@ -116,7 +119,7 @@ function openWindow(view: ViewName | null): void {
     window.show();
     window.focus();
   }
-  if (view) void window.loadURL(viewUrl(view));
+  if (page !== null) void window.loadURL(page);
 }
 
 function command(name: Extract<CallName, 'pause' | 'resume' | 'finish'>): void {
@@ -127,7 +130,7 @@ function command(name: Extract<CallName, 'pause' | 'resume' | 'finish'>): void {
 
 const trayActions: Record<TrayAction, () => void> = {
   open: () => openWindow(null),
-  leaderboard: () => openWindow('leaderboard'),
+  leaderboard: () => openWindow(viewUrl('leaderboard')),
   pause: () => command('pause'),
   resume: () => command('resume'),
   finish: () => command('finish'),
@@ -143,7 +146,8 @@ function startShell(): void {
   powerMonitor.on('resume', () => supervisor.sendPower('resume'));
   powerMonitor.on('shutdown', () => app.quit());
   supervisor.start();
-  if (!process.argv.includes('--hidden')) openWindow(viewOfDeepLink(process.argv));
+  const link = pageOfDeepLink(process.argv) ?? earlyLink;
+  if (link !== null || !process.argv.includes('--hidden')) openWindow(link);
 }
 
 /** Electron's quit is held back once, until the node has checkpointed or its deadline has passed. */
@@ -158,6 +162,8 @@ function quitAfterCheckpoint(event: { preventDefault(): void }): void {
 }
 
 app.enableSandbox();
+// A clone registers nothing with the system; packages also do so by their installers (electron-builder.yml, protocols).
+if (app.isPackaged) app.setAsDefaultProtocolClient(linkScheme);
 protocol.registerSchemesAsPrivileged([
   { scheme: appScheme, privileges: { standard: true, secure: true, supportFetchAPI: true } },
 ]);
@@ -165,10 +171,12 @@ app.on('web-contents-created', (_event, contents) => confine(contents));
 
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
-  app.on('second-instance', (_event, argv) => openWindow(viewOfDeepLink(argv)));
+  app.on('second-instance', (_event, argv) => openWindow(pageOfDeepLink(argv)));
   app.on('open-url', (event, url) => {
     event.preventDefault();
-    if (app.isReady()) openWindow(viewOfDeepLink([url]));
+    const page = pageOfDeepLink([url]);
+    if (!app.isReady()) earlyLink = page;
+    else openWindow(page);
   });
   app.on('activate', () => openWindow(null));
   app.on('window-all-closed', () => {

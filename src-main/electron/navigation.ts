@@ -46,15 +46,28 @@ export function viewUrl(view: ViewName): string {
   return `${appPage}#/${view}`;
 }
 
+/** The scheme that other programs' links to this app have. */
+export const linkScheme = 'waggle';
+/** More than any invite has; the node bounds it again, and decodes it. */
+const maxLinkCharacters = 1024;
+
 /**
- * The view that a `waggle:` link among command-line arguments asks for, or null. A link from outside can do no more than
- * choose a view: it carries no parameters.
+ * The address within our page that a `waggle:` link among command-line arguments asks for, or null. Whoever sends it is a
+ * stranger: it can choose a view, or have the page show what an invite says. It can join nothing: a person has to press the button.
  */
-export function viewOfDeepLink(args: readonly string[]): ViewName | null {
+export function pageOfDeepLink(args: readonly string[]): string | null {
   for (const argument of args) {
-    const match = /^waggle:\/{0,2}([a-z]+)\/?$/.exec(argument);
-    const view = views.find((name) => name === match?.[1]);
-    if (view) return view;
+    const page = argument.length <= maxLinkCharacters ? pageOf(argument) : null;
+    if (page !== null) return page;
   }
   return null;
+}
+
+function pageOf(link: string): string | null {
+  // The scheme and the part after // may come back from a browser in any case; the code itself is told apart by it.
+  const code = /^waggle:\/\/join\/([\w-]+)\/?$/i.exec(link)?.[1];
+  if (code !== undefined) return `${viewUrl('swarm')}?join=${encodeURIComponent(`waggle://join/${code}`)}`;
+  const name = /^waggle:\/{0,2}([a-z]+)\/?$/.exec(link)?.[1];
+  const view = views.find((known) => known === name);
+  return view === undefined ? null : viewUrl(view);
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { appPage, externalLink, isAppPage, viewOfDeepLink, viewUrl } from '../../../src-main/electron/navigation.ts';
+import fc from 'fast-check';
+import { appPage, externalLink, isAppPage, pageOfDeepLink, viewUrl } from '../../../src-main/electron/navigation.ts';
+import { inviteLink } from '../../renderer/fake-swarms.ts';
 
 test('only our own page counts as our own page', () => {
   for (const url of [appPage, 'app://waggle/assets/a.js', viewUrl('leaderboard')])
@@ -40,17 +42,49 @@ test('web links open only over https, on listed hosts, without credentials or po
   for (const url of refused) assert.equal(externalLink(url), null, url);
 });
 
-test('a link from another program can choose a view and nothing else', () => {
-  assert.equal(viewOfDeepLink(['/opt/waggle', '--flag', 'waggle://leaderboard/']), 'leaderboard');
-  assert.equal(viewOfDeepLink(['waggle:log']), 'log');
+test('a link from another program can choose a view or show an invite, and nothing else', () => {
+  const page = (view: string) => `app://waggle/index.html#/${view}`;
+  assert.equal(pageOfDeepLink(['/opt/waggle', '--flag', 'waggle://leaderboard/']), page('leaderboard'));
+  assert.equal(pageOfDeepLink(['waggle:log']), page('log'));
+  assert.equal(viewUrl('rollouts'), page('rollouts'));
   for (const argument of [
     'waggle://nowhere',
     'waggle://log?x=1',
     'waggle://log/../home',
     'xwaggle://log',
     'waggle://LOG',
-  ]) {
-    assert.equal(viewOfDeepLink([argument]), null, argument);
-  }
-  assert.equal(viewUrl('rollouts'), 'app://waggle/index.html#/rollouts');
+    '',
+  ])
+    assert.equal(pageOfDeepLink([argument]), null, argument);
+});
+
+test('an invite reaches the page as what it is: one encoded text that the page shows and does not join', () => {
+  const link = inviteLink();
+  const opened = pageOfDeepLink(['/opt/waggle', '--no-sandbox', link]);
+  assert.ok(opened !== null && isAppPage(opened));
+  const [view, query] = new URL(opened).hash.split('?');
+  assert.deepEqual([view, [...new URLSearchParams(query)]], ['#/swarm', [['join', link]]]);
+  assert.equal(pageOfDeepLink([`${link}/`]), opened);
+  assert.equal(pageOfDeepLink([link.replace('waggle://join', 'WAGGLE://Join')]), opened);
+  for (const hostile of [
+    'waggle://join/',
+    'waggle://join/a b',
+    'waggle://join/abc?join=other',
+    'waggle://join/abc#/home',
+    'waggle://join/../../etc/passwd',
+    'waggle://join/%22onload=alert(1)',
+    'waggle://join/abc\n--remote-debugging-port=1',
+    'waggle://join@evil.example/abc',
+    'waggle://evil.example/join/abc',
+    'javascript:waggle://join/abc',
+    `waggle://join/${'A'.repeat(2_000)}`,
+    'waggle://join/\u202eabc',
+  ])
+    assert.equal(pageOfDeepLink([hostile]), null, hostile);
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const page = pageOfDeepLink([text, `waggle://join/${text}`]);
+      assert.ok(page === null || isAppPage(page));
+    }),
+  );
 });
