@@ -50,6 +50,7 @@ async function exportPolicy(
       provider: 'cpu',
       threads: config.cpuThreads,
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      ...(config.method === 'bridge' ? { bridge: { rank: config.bridgeRank } } : {}),
     });
     if (opened.version === 0) {
       throw new WaggleError({

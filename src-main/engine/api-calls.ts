@@ -13,6 +13,7 @@ import type {
   BoardWindow,
   CallName,
   Calls,
+  DemonstrationReport,
   HardwareReport,
   NodeStatus,
   OwnScore,
@@ -37,6 +38,7 @@ export interface ApiParts {
   ownScore(window: BoardWindow): OwnScore | null;
   swarms: SwarmChoice;
   practice(): TaskPractice;
+  demonstrations(limit: number): DemonstrationReport;
   benefit(): BenefitReport;
   pause(): RunState;
   resume(): RunState;
@@ -75,6 +77,7 @@ export function apiCalls(parts: ApiParts): Answers {
     tasks: listTasks,
     task: sampleTask,
     practice: () => parts.practice(),
+    demonstrations: ({ limit }) => parts.demonstrations(limit),
     exams: ({ limit }) => store.exams(limit),
     benefit: () => parts.benefit(),
     pause: () => parts.pause(),

@@ -77,6 +77,7 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
     answer: z.string().max(apiLimits.maxAnswerChars).exactOptional(),
   }),
   practice: noArgs,
+  demonstrations: z.strictObject({ limit: rowLimit }),
   exams: z.strictObject({ limit: rowLimit }),
   benefit: noArgs,
   pause: noArgs,

@@ -138,7 +138,7 @@ export interface NodeStatus {
   provider: { name: string; adapter: string | null } | null;
   /** What it is computed without, and why; empty where all is well. */
   givenUp: GivenUpProvider[];
-  objective: { own: string; peers: string };
+  objective: { own: string; peers: string; method: 'sapo' | 'bridge' };
   round: number;
   /** Mean reward of own completions over the last `recentRounds` rounds, 0..1; null before the first. */
   meanReward: number | null;
@@ -436,6 +436,41 @@ export interface JoinedSwarms {
   limits: { maxNameBytes: number; maxShards: number; maxRoundAge: number };
 }
 
+export type DemonstrationSource = 'peer' | 'file' | 'own';
+
+/** A right answer that BRIDGE imitated. */
+export interface DemonstrationRow {
+  round: number;
+  /** ms since epoch. */
+  at: number;
+  source: DemonstrationSource;
+  /** Null for the owner's file. */
+  origin: PeerId | null;
+  policyName: string | null;
+  /** Null where the file gave a prompt alone. */
+  task: TaskRef | null;
+  question: string;
+  text: string;
+  /** Of the policy before it imitated, mean -log p per token in nats: how much the text surprised it. */
+  surprise: number;
+  /** The same of its own answers in that round. */
+  ownSurprise: number;
+}
+
+/** Where BRIDGE gets right answers to imitate, and which it imitated lately. */
+export interface DemonstrationReport {
+  method: 'sapo' | 'bridge';
+  sources: ('peers' | 'file' | 'own')[];
+  /** Peers' right answers, verified here, that wait: how many of whom, most first. */
+  waiting: { origin: PeerId; count: number }[];
+  /** Null without one, and before it was read. */
+  file: { path: string; kept: number; dropped: { reason: string; count: number; firstLine: number }[] } | null;
+  /** How often one of each source was imitated, over all starts. */
+  used: Record<DemonstrationSource, number>;
+  /** Newest first. */
+  latest: DemonstrationRow[];
+}
+
 /** The page's views, as they stand in its address and in `waggle:` links. */
 export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
 
@@ -482,6 +517,7 @@ export interface Calls {
   };
   task: { args: TaskSampleArgs; result: TaskSample };
   practice: { args: null; result: TaskPractice };
+  demonstrations: { args: { limit: number }; result: DemonstrationReport };
   /** Oldest first, the latest `limit`. */
   exams: { args: { limit: number }; result: ExamRow[] };
   benefit: { args: null; result: BenefitReport };

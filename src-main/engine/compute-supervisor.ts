@@ -27,6 +27,8 @@ export interface ComputeSupervisorOptions {
   checkpointDirectory: string;
   threads: number;
   adapter: AdapterRequest;
+  /** Where BRIDGE trains the policy: the rank of its second adapter. */
+  bridge?: { rank: number } | null;
   /** Chosen by the provider trial; asked at every start. */
   target: () => Promise<ComputeTarget>;
   /** Notes that a provider is not to be chosen any more; does not reject. */
@@ -77,7 +79,8 @@ export class ComputeSupervisor {
    * @throws ComputeError where the policy or the checkpoint is at fault (restarting would not help), ComputeDiedError where it crashed.
    */
   async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
-    const { log, objectives, policyDirectory, checkpointDirectory, threads, adapter } = this.options;
+    const { log, objectives, threads, adapter, bridge } = this.options;
+    const policy = this.options.policy();
     await this.givingUp;
     const target = await Promise.race([this.options.target(), this.refused.promise]); // may try them for long
     const { provider, device } = target;
@@ -97,6 +100,7 @@ export class ComputeSupervisor {
         device,
         threads,
         adapter,
+        ...(bridge ? { bridge } : {}),
       });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
       const names = new Set<string>();

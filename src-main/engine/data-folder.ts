@@ -1,7 +1,7 @@
 /**
  * The folder that is a node: layout, lock, free space, and the note by which the CLI finds the running node.
  *
- *     checkpoints/  logs/  waggle.sqlite  identity  hardware.json  runtime.json (600)  lock (600)
+ *     checkpoints/  logs/  waggle.sqlite  identity  hardware.json  demonstrations.json  runtime.json (600)  lock (600)
  *
  * The lock is held by a transaction on a tiny SQLite file: the system drops it with the process, however that ends, so no stale
  * lock can exist and no process id can be mistaken for another. `runtime.json` only informs: after a kill it names a process
@@ -22,6 +22,7 @@ export interface DataFolderPaths {
   history: string;
   identity: string;
   hardware: string;
+  demonstrations: string;
   runtime: string;
   lock: string;
 }
@@ -76,6 +77,7 @@ export function dataFolderPaths(root: string): DataFolderPaths {
     history: join(root, 'waggle.sqlite'),
     identity: join(root, 'identity'),
     hardware: join(root, 'hardware.json'),
+    demonstrations: join(root, 'demonstrations.json'),
     runtime: join(root, 'runtime.json'),
     lock: join(root, 'lock'),
   };

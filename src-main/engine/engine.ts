@@ -22,7 +22,8 @@ import type { CallName, Calls, Events, NodeApi } from './api.ts';
 import { bundledPolicyDirectory } from './bundled-policy.ts';
 import { ComputeSupervisor } from './compute-supervisor.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
-import type { RoundResult } from './loop.ts';
+import { DemonstrationKeeper } from './demonstrations.ts';
+import type { RoundResult, SwarmPort } from './loop.ts';
 import { NodeView } from './node-view.ts';
 import { Practice } from './practice.ts';
 import { ProviderChoice } from './provider-choice.ts';
@@ -131,6 +132,9 @@ class WaggleEngine implements Engine {
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
   private readonly practice: Practice;
+  private readonly demonstrations: DemonstrationKeeper;
+  /** Of BRIDGE; null where rewards alone train the policy. */
+  private readonly imitation: Objective | null;
   private readonly benefit: BenefitMeter;
   private readonly supervisor: ComputeSupervisor;
   private readonly control: RunControl;
@@ -166,6 +170,20 @@ class WaggleEngine implements Engine {
       directory: parts.folder.paths.checkpoints,
       log: this.log,
       onRecorded: (recorded) => this.view.recorded(recorded),
+    });
+    this.slot = new PolicySlot({
+      chosen: parts.policy,
+      checkpointsRoot: parts.folder.paths.checkpoints,
+      ledger: this.ledger,
+      store: parts.store,
+      log: this.log,
+    });
+    this.imitation = config.method === 'bridge' ? createObjective('sft', config) : null;
+    this.demonstrations = new DemonstrationKeeper({
+      config,
+      path: parts.folder.paths.demonstrations,
+      publicKey: parts.identity.publicKey,
+      log: this.log,
     });
     this.practice = new Practice({ ...config, taskSet: parts.taskSet, seed: this.seed });
     this.benefit = this.createBenefitMeter();
@@ -207,6 +225,8 @@ class WaggleEngine implements Engine {
       this.log.error('What happened since the last round was not added to the history', error);
     }
     await this.swarm.close();
+    await this.demonstrations.close();
+    await this.slot.close();
     await this.parts.close();
     this.emitter.clear();
     this.settleClosed();
@@ -224,6 +244,7 @@ class WaggleEngine implements Engine {
       currentRound: () => this.ledger.round,
       log: log.for('swarm'),
       onChange: () => this.view.changed(),
+      onVerified: (group) => this.demonstrations.offer(group),
     });
   }
 
@@ -277,6 +298,7 @@ class WaggleEngine implements Engine {
       checkpointDirectory: this.parts.folder.paths.checkpoints,
       threads: config.cpuThreads,
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      bridge: config.method === 'bridge' ? { rank: config.bridgeRank } : null,
       target: () => this.providers.choose(),
       giveUp: (trouble) => this.providers.giveUp(trouble),
       ...(silenceBaseMs === undefined ? {} : { silenceBaseMs }),
@@ -319,6 +341,8 @@ class WaggleEngine implements Engine {
       ledger: this.ledger,
       practice: this.practice,
       benefit: this.benefit,
+      demonstrations: this.demonstrations,
+      imitation: this.imitation,
       store,
       trained: this.trained,
       policyDirectory,
@@ -340,8 +364,9 @@ class WaggleEngine implements Engine {
   private neededObjectives(): Objective[] {
     const { own, peers } = this.objectives;
     const logged = new Set(this.ledger.loggedObjectives);
-    const others = [...logged].filter((name) => name !== own.name && name !== peers.name);
-    return [own, peers, ...others.map((name) => createObjective(name, this.options.config))];
+    const wanted = this.imitation ? [own, peers, this.imitation] : [own, peers];
+    const others = [...logged].filter((name) => wanted.every((objective) => objective.name !== name));
+    return [...wanted, ...others.map((name) => createObjective(name, this.options.config))];
   }
 
   private recordOf(result: RoundResult): RoundRecord {
@@ -386,6 +411,7 @@ class WaggleEngine implements Engine {
       ownScore: (window) => this.swarm.ownScore(window),
       swarms: this.swarms,
       practice: () => this.practice.standings(),
+      demonstrations: (limit) => this.demonstrations.report(limit),
       benefit: () => this.benefit.report(),
       pause: () => this.state.dispatch({ type: 'pause' }),
       resume: () => this.state.dispatch({ type: 'resume' }),

@@ -20,8 +20,11 @@ import {
   planTraining,
   withNeededLogprobs,
   type TrainOutcome,
+  type TrainPart,
   type TrainPlan,
 } from '../train/train-round.ts';
+import type { ChosenDemonstration } from '../train/choose-demonstrations.ts';
+import { planBridge } from '../train/plan-bridge.ts';
 import { choosePeerGroups, withinSurpriseGap, type PeerGroupOptions } from '../train/foreign-groups.ts';
 import { sampleOwnGroups, type TrainingSetOptions } from '../train/training-set.ts';
 import type { Group } from '../types.ts';
@@ -32,6 +35,15 @@ export interface SwarmPort {
   share(groups: readonly OwnGroup[], round: number): (string | null)[];
   /** Which of the verified groups with a spread of rewards `choose` picked, and how many own rounds each waited in the pool. */
   adopt(choose: (offered: readonly Group[]) => readonly Group[]): { group: Group; waitedRounds: number }[];
+}
+
+/** What a round needs beyond the rest where BRIDGE trains the policy. */
+export interface BridgeParts {
+  /** Learns from demonstrations. */
+  imitation: Objective;
+  /** The policy's version when BRIDGE began. */
+  startedAt: number;
+  demonstrations(own: readonly OwnGroup[], ownSurprise: number, round: number): Promise<ChosenDemonstration[]>;
 }
 
 export interface RoundParts {
@@ -45,6 +57,8 @@ export interface RoundParts {
   sharing: TrainingSetOptions;
   tasks: (round: number) => TaskInstance[];
   swarm: SwarmPort;
+  /** Left out: rewards alone train the policy. */
+  bridge?: BridgeParts | null;
   report: (stage: RoundStage, done: number, total: number) => void;
   /** Makes the round durable: redo log, history. */
   commit: (result: RoundResult) => Promise<void>;
@@ -65,6 +79,8 @@ export interface RoundResult {
   adopted: AdoptedGroup[];
   /** Groups of peers that were drawn and then left out by `maxSurpriseGap`. */
   tooForeign: number;
+  /** What was imitated, and S of own answers beside it; null without BRIDGE. */
+  imitated?: { demonstrations: ChosenDemonstration[]; ownSurprise: number } | null;
   plan: TrainPlan | null;
   outcome: TrainOutcome | null;
   /** Wall time by stage. */
@@ -105,21 +121,37 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   const trainedOwn = sampleOwnGroups(own, adopted.length, sharing, () => random.float());
   const withLogprobs = (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
     stage('train', () => withNeededLogprobs(compute, objective, groups, config.microBatchTokens));
-  const plan = planTraining(
+  const imitated = parts.bridge
+    ? {
+        demonstrations: await stage('admit', () => parts.bridge!.demonstrations(own, ownSurprise(own), round)),
+        ownSurprise: ownSurprise(own),
+      }
+    : null;
+  const plan = planRound(
+    parts,
     [
       { source: 'own', objective: objectives.own, groups: await withLogprobs(objectives.own, trainedOwn) },
       { source: 'peers', objective: objectives.peers, groups: await withLogprobs(objectives.peers, peers) },
     ],
-    policy.version,
-    config,
+    imitated?.demonstrations ?? [],
   );
   const outcome = await stage('train', () =>
     plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs)) : null,
   );
   const tooForeign = offered.length - adopted.length;
-  const result: RoundResult = { round, own, shared, trainedOwn, adopted, tooForeign, plan, outcome, seconds };
+  const result: RoundResult = { round, own, shared, trainedOwn, adopted, tooForeign, imitated, plan, outcome, seconds };
   await stage('record', () => parts.commit(result));
   return result;
+}
+
+function planRound(
+  { bridge, policy, config }: RoundParts,
+  rewarded: readonly TrainPart[],
+  demonstrations: readonly ChosenDemonstration[],
+): TrainPlan | null {
+  if (!bridge) return planTraining(rewarded, policy.version, config);
+  const { imitation, startedAt } = bridge;
+  return planBridge(rewarded, { imitation, startedAt, demonstrations, policyVersion: policy.version }, config);
 }
 
 function generateOptions(config: Config, seed: number) {

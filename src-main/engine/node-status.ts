@@ -42,7 +42,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
       const { provider, device, kind, times, at } = trouble;
       return { provider, device, kind, times, at, text: troubleText(trouble) };
     }),
-    objective: { own: config.ownObjective, peers: config.peerObjective },
+    objective: { own: config.ownObjective, peers: config.peerObjective, method: config.method },
     round: parts.round,
     meanReward: parts.meanReward,
     recentRounds: parts.recentRounds,

@@ -11,6 +11,7 @@ import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.
 import { asDiskFull } from '../base/atomic-file.ts';
 import { WaggleError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Config } from '../config.ts';
 import type { ObjectiveName } from '../objective/objective.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
 import type { RedoLog } from '../train/redo-log.ts';
@@ -73,7 +74,10 @@ export class RoundLedger {
 
   /** Objectives that the rounds to be trained again need. */
   get loggedObjectives(): ObjectiveName[] {
-    return this.entries.flatMap(({ plan }) => plan?.parts.map(({ objective }) => objective) ?? []);
+    return this.entries.flatMap(({ plan }) => [
+      ...(plan?.parts.map(({ objective }) => objective) ?? []),
+      ...(plan?.bridge ? [plan.bridge.sft] : []),
+    ]);
   }
 
   /** Brings a policy just opened to the last whole round: the training of every logged round after its checkpoint again. */
@@ -97,11 +101,14 @@ export class RoundLedger {
   }
 
   /** The logged rounds that follow the checkpoint without a gap; what does not is forgotten, and the log with it. */
-  private async roundsAfter(saved: number, { name, state }: OpenedPolicy): Promise<RedoEntry[]> {
-    const { redo, log } = this.options;
+  private async roundsAfter(saved: number, { state, bridge }: OpenedPolicy): Promise<RedoEntry[]> {
+    const { log } = this.options;
+    const { redo, policy } = this.book;
     const after = this.entries.filter((entry) => entry.round > saved);
-    const other = after.find(({ policy }) => policy !== name);
-    if (other) throw foreignRounds(other.policy, name);
+    const other = after.find((entry) => entry.policy !== policy.identity && entry.policy !== policy.name);
+    if (other) throw foreignRounds(other.policy, policy.name);
+    const otherwise = after.find(({ plan }) => plan && (plan.bridge !== undefined) !== (bridge !== null));
+    if (otherwise) throw otherMethod(otherwise.plan?.bridge ? 'bridge' : 'sapo', after.length);
     const gap = after.findIndex((entry, i) => entry.round !== saved + 1 + i);
     const entries = gap < 0 ? after : after.slice(0, gap);
     if (gap >= 0) {
@@ -172,6 +179,14 @@ export class RoundLedger {
     if (this.unsettled) this.unsettled.logged = true; // the checkpoint holds it
     await this.options.redo.clear();
   }
+}
+
+function otherMethod(theirs: Config['method'], rounds: number): WaggleError {
+  return new WaggleError({
+    code: 'foreign',
+    message: `${rounds} rounds since the last checkpoint were trained with method ${theirs}`,
+    fix: `Start once with --method ${theirs} and end the node in an orderly way, so that they get into a checkpoint; then change the method.`,
+  });
 }
 
 function foreignRounds(theirs: string, ours: string): WaggleError {

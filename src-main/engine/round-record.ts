@@ -101,7 +101,8 @@ function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricVal
   };
 }
 
-function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSurroundings): MetricValues {
+function trainMetrics(result: RoundResult, { objectives }: RoundSurroundings): MetricValues {
+  const { outcome, seconds } = result;
   const { parts } = outcome!;
   const own = parts.own?.metrics;
   const peers = parts.peers?.metrics;
@@ -126,7 +127,24 @@ function trainMetrics({ outcome, seconds }: RoundResult, { objectives }: RoundSu
     importanceRatio: perToken(own, 'ratio'),
     stabilisedHigh: perToken(stabilised, 'clippedHigh'),
     stabilisedLow: perToken(stabilised, 'clippedLow'),
+    ...bridgeMetrics(result),
   });
+}
+
+function bridgeMetrics({ outcome, imitated }: RoundResult): Record<string, number | undefined> {
+  const figures = outcome?.bridge;
+  if (!figures || !imitated) return {};
+  const peers = imitated.demonstrations.flatMap(({ demonstration: { source, origin } }) =>
+    source === 'peer' && origin !== null ? [origin] : [],
+  );
+  return {
+    demonstrations: figures.demonstrations,
+    demonstrationPeers: new Set(peers).size,
+    bridgeLambda: figures.lambda,
+    lossSft: figures.sftLoss ?? undefined,
+    cooperativeGain: figures.cooperativeGain ?? undefined,
+    adapterGradientNorm: figures.adapterGradientNorm ?? undefined,
+  };
 }
 
 /** Of what worse answers contributed over what better ones did (objective/contributions.ts). */

@@ -20,6 +20,7 @@ import { toApiFault, type Fault } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
+import type { Objective } from '../objective/objective.ts';
 import { promptTokens, type PolicyText } from '../rollout/rollout.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
@@ -28,7 +29,9 @@ import { promptStyleOf } from './bundled-policy.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
 import type { BenefitMeter } from './benefit/benefit-meter.ts';
 import { takeExam } from './exam.ts';
-import { runRound, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
+import type { DemonstrationKeeper } from './demonstrations.ts';
+import { runRound, type BridgeParts, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
+import type { PolicySlot } from './policy-slot.ts';
 import type { Practice } from './practice.ts';
 import type { TroubleKind } from './provider-trouble.ts';
 import type { RoundLedger } from './round-ledger.ts';
@@ -43,6 +46,9 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   ledger: RoundLedger;
   practice: Practice;
   benefit: BenefitMeter;
+  demonstrations: DemonstrationKeeper;
+  /** Learns from demonstrations; null where BRIDGE does not train the policy. */
+  imitation: Objective | null;
   store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
   policyDirectory: string;
@@ -115,15 +121,23 @@ export class RunControl {
   private async bringUp(): Promise<void> {
     const { policyDirectory, supervisor, ledger, practice, benefit, state, log } = this.options;
     try {
-      const compute = await supervisor.start(); // first, for it says best what a policy folder lacks
-      if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
-      this.policyText ??= {
-        tokenizer: await loadTokenizer(policyDirectory),
-        style: await promptStyleOf(policyDirectory),
-        chat: await loadChatTemplate(policyDirectory),
-      };
-      await ledger.replay(compute.host, compute.opened);
-      practice.restore(ledger.practised);
+      await this.openPolicy();
+      this.options.state.dispatch({ type: 'computeReady' });
+    } catch (error) {
+      await this.failed(error);
+    }
+  }
+
+  /** Starts the compute process and brings it to the last whole round of the policy. */
+  private async openPolicy(): Promise<void> {
+    const { slot, supervisor, ledger, practice, benefit, state, log } = this.options;
+    const { directory } = await slot.open();
+    const compute = await supervisor.start();
+    if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
+    if (this.policyText?.directory !== directory) this.policyText = await readPolicyText(directory);
+    await this.options.demonstrations.open();
+    await ledger.replay(compute.host, compute.opened);
+    practice.restore(ledger.practised);
     benefit.restore(ledger.benefit);
       this.compute = compute;
       const { name, parameters, provider } = compute.opened;
@@ -232,14 +246,33 @@ export class RunControl {
       sharing: benefit.mix,
       tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
       swarm: swarm.forRound(),
+      bridge: this.bridgeParts({ host, opened }, policyText),
       report,
       commit: (result) => this.commit(result, host),
     };
   }
 
+  private bridgeParts(
+    { host: compute, opened }: { host: ComputeHost; opened: OpenedPolicy },
+    policyText: PolicyText,
+  ): BridgeParts | null {
+    const { seed, imitation, demonstrations } = this.options;
+    if (!imitation || !opened.bridge) return null;
+    const policy = { ...policyText, contextTokens: opened.config.contextTokens };
+    return {
+      imitation,
+      startedAt: opened.bridge.startedAt,
+      demonstrations: (own, ownSurprise, round) => {
+        const random = createRandom(seed, `demonstrations/${round}`);
+        return demonstrations.choose({ compute, policy, own, ownSurprise, random });
+      },
+    };
+  }
+
   private async commit(result: RoundResult, host: ComputeHost): Promise<void> {
-    const { ledger, config, practice, benefit, recordOf } = this.options;
+    const { ledger, config, practice, benefit, demonstrations, recordOf } = this.options;
     this.roundsThisStart++;
+    if (result.imitated) demonstrations.imitated(result.round, result.imitated);
     const kept = { practised: practice.learn(result.own), benefit: benefit.learn(result) };
     await ledger.commit({ ...result, ...kept }, this.policyName, () => recordOf(result));
     if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);

@@ -35,6 +35,8 @@ export interface NodeSwarmOptions {
   currentRound: () => number;
   log: Logger;
   onChange: () => void;
+  /** A peer's group whose rewards were computed here. */
+  onVerified?: (group: Group) => void;
 }
 
 /** Arrival rounds are kept for this many groups; beyond it the oldest are forgotten. */
@@ -321,6 +323,7 @@ export class NodeSwarm implements SwarmPort {
     const credit = this.credit(group.origin);
     credit.policyName = group.policyName;
     addGroup(credit, group.completions);
+    this.options.onVerified?.(group);
   }
 
   private credit(peer: PeerId): PeerCredit {

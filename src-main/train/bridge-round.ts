@@ -1,9 +1,6 @@
 /**
- * A round's training by BRIDGE (native-models/runtime/bridge-policy.ts): the ordinary plan plus the demonstrations' rows, the weight
- * lambda of the rewards and the second adapter's optimiser; and the compute process working it off. Decisions, where the paper is
- * silent: lambda rises with the optimiser steps since BRIDGE began; a round without demonstrations has no SFT term and follows the
- * rewards at full weight, one without rewards to compare imitates with the weight that lambda leaves. Knows nothing of where
- * demonstrations come from.
+ * A round's training by BRIDGE: what its plan has beyond the ordinary one (plan-bridge.ts makes it), and the compute process working
+ * it off (native-models/runtime/bridge-policy.ts). Knows nothing of where demonstrations come from.
  */
 import type { TrainRow } from '../../native-models/runtime/batch.ts';
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
@@ -11,12 +8,6 @@ import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
 import { warmupConstant } from '../../native-models/optim/schedule.ts';
 import type { TrainOutcome, TrainPlan } from './train-round.ts';
 
-export interface BridgeOptions {
-  bridgeLambda: number;
-  bridgeAnnealSteps: number;
-  bridgeLearningRate: number;
-  warmupSteps: number;
-}
 /** What BRIDGE adds to a round's plan. */
 export interface BridgePlan {
   /** Name of the objective that imitates. */
@@ -33,27 +24,6 @@ export interface BridgeFigures {
   sftLoss: number | null;
   cooperativeGain: number | null;
   adapterGradientNorm: number | null;
-}
-
-/** `plan`: of the rewards, which may have nothing to compare. @returns null where that leaves nothing to learn from */
-export function withDemonstrations(
-  plan: TrainPlan,
-  demonstrations: TrainRow[],
-  { policyVersion, startedAt }: { policyVersion: number; startedAt: number },
-  options: BridgeOptions,
-): TrainPlan | null {
-  const stepsBefore = plan.optimizers.map((_, epoch) => policyVersion - startedAt + epoch);
-  const adapters = plan.optimizers.map((optimizer, epoch) => ({
-    ...optimizer,
-    learningRate: warmupConstant(stepsBefore[epoch]!, options.bridgeLearningRate, options.warmupSteps),
-  }));
-  const lambdas = stepsBefore.map((steps) => (demonstrations.length === 0 ? 1 : lambdaAt(steps, options)));
-  if (plan.parts.length === 0 && lambdas.every((lambda) => lambda === 1)) return null;
-  return { ...plan, bridge: { sft: 'sft', demonstrations, lambdas, adapters } };
-}
-
-function lambdaAt(steps: number, { bridgeLambda, bridgeAnnealSteps }: BridgeOptions): number {
-  return bridgeAnnealSteps === 0 ? bridgeLambda : bridgeLambda * Math.min(1, steps / bridgeAnnealSteps);
 }
 
 /** Into `outcome`, which is empty. @throws ComputeError */

@@ -163,7 +163,7 @@ function baseStatus(rounds: number): NodeStatus {
     },
     provider: { name: 'webgpu', adapter: 'NVIDIA GeForce RTX 4070' },
     givenUp: [],
-    objective: { own: 'grpo', peers: 'asympo' },
+    objective: { own: 'grpo', peers: 'asympo', method: 'sapo' },
     round: rounds,
     meanReward: rounds === 0 ? null : 0.58,
     recentRounds: 20,

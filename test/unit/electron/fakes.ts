@@ -20,7 +20,7 @@ export function statusOf(name: RunStateName, text: string, reason: WaitReason | 
     policy: null,
     provider: null,
     givenUp: [],
-    objective: { own: 'grpo', peers: 'asympo' },
+    objective: { own: 'grpo', peers: 'asympo', method: 'sapo' },
     round: 41,
     meanReward: 0.523,
     recentRounds: 10,

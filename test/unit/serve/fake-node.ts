@@ -66,7 +66,7 @@ export function exampleStatus(changes: Partial<NodeStatus> = {}): NodeStatus {
     },
     provider: { name: 'cpu', adapter: null },
     givenUp: [],
-    objective: { own: 'grpo', peers: 'asympo' },
+    objective: { own: 'grpo', peers: 'asympo', method: 'sapo' },
     round: 7,
     meanReward: 0.375,
     recentRounds: 5,
