@@ -197,7 +197,7 @@ export class BridgePolicy {
     };
   }
 
-  /** The RL losses and gradient at theta-hat; afterwards the runtime computes with theta again. */
+  /** The RL losses and gradient at theta-hat, with which the runtime then computes until `apply`. */
   private async passesAtHat(
     rollouts: BridgeStep['rollouts'],
     step: BridgeStep,
@@ -207,8 +207,9 @@ export class BridgePolicy {
     this.compute('hat');
     try {
       return await this.passes(rollouts, 1, step, checkpoint);
-    } finally {
+    } catch (error) {
       this.compute('theta');
+      throw error;
     }
   }
 
@@ -231,13 +232,13 @@ export class BridgePolicy {
     const norms = [ofTheta, ofHat, ofAdapter].map((each) => (each ? globalNorm(each) : 0));
     const applied = norms.every(Number.isFinite);
     this.badGradients = applied ? 0 : this.badGradients + 1;
-    if (this.badGradients >= MAX_BAD_GRADIENTS) throw badGradientError(this.badGradients);
     if (applied) {
       update(theta, ofTheta, norms[0]!, step.theta, step.maxGradientNorm);
       if (hat && ofHat) update(hat, ofHat, norms[1]!, step.theta, step.maxGradientNorm);
       if (adapter && ofAdapter) update(adapter, ofAdapter, norms[2]!, step.adapter, step.maxGradientNorm);
-      this.compute('theta');
     }
+    this.compute('theta');
+    if (this.badGradients >= MAX_BAD_GRADIENTS) throw badGradientError(this.badGradients);
     return { gradientNorm: norms[0]!, adapterGradientNorm: ofAdapter ? norms[2]! : null, applied };
   }
 

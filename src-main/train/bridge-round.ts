@@ -5,7 +5,6 @@
 import type { TrainRow } from '../../native-models/runtime/batch.ts';
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
-import { warmupConstant } from '../../native-models/optim/schedule.ts';
 import type { TrainOutcome, TrainPlan } from './train-round.ts';
 
 /** What BRIDGE adds to a round's plan. */
