@@ -7,7 +7,9 @@ import { elementCount, ShapeError, type Dim, type DType, type Shape } from './sh
 
 export interface Constant {
   value: Value;
-  data: Float32Array | Int32Array | BigInt64Array;
+  data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  /** Its bytes are not in the model: whoever opens a session hands them over beside it. */
+  beside?: true;
 }
 
 export interface NamedOutput {
@@ -51,6 +53,20 @@ export class GraphBuilder {
     const value = this.value(name, { dtype, shape }, null);
     this.constants.push({ value, data });
     return value;
+  }
+
+  /** A constant too large to be copied into the model; see `constantsBeside`. */
+  constantBeside(name: string, data: Float32Array | Uint8Array, shape: Shape): Value {
+    if (elementCount(shape) !== data.length) throw new ShapeError('constant', `${data.length} elements given`, [shape]);
+    const value = this.value(name, { dtype: data instanceof Uint8Array ? 'uint8' : 'float32', shape }, null);
+    this.constants.push({ value, data, beside: true });
+    return value;
+  }
+
+  /** What a session of this graph needs beside its model, by name. */
+  constantsBeside(): ReadonlyMap<string, Float32Array | Uint8Array> {
+    const beside = this.constants.filter((constant) => constant.beside);
+    return new Map(beside.map(({ value, data }) => [value.name, data as Float32Array | Uint8Array]));
   }
 
   scalar(x: number): Value {
@@ -119,6 +135,9 @@ export class GraphBuilder {
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.one('rmsNorm', { epsilon }, [x, weight]);
   rotary(x: Value, cos: Value, sin: Value, positions: Value, sign: 1 | -1 = 1): Value {
     return this.one('rotary', { sign }, [x, cos, sin, positions]);
+  }
+  quantisedMatmul(x: Value, packed: Value, scales: Value, attrs: OpAttrs['quantisedMatmul']): Value {
+    return this.one('quantisedMatmul', attrs, [x, packed, scales]);
   }
   cachedAttention(inputs: readonly Value[], attrs: OpAttrs['cachedAttention']): readonly Value[] {
     return this.apply('cachedAttention', attrs, inputs).outputs;

@@ -192,4 +192,5 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
     return [b.rotary(dy, cos, sin, positions, node.attrs.sign === 1 ? -1 : 1), null, null, null];
   },
   cachedAttention: none('cachedAttention'),
+  quantisedMatmul: none('quantisedMatmul'),
 };

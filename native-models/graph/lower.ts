@@ -13,6 +13,8 @@ export type Lowering = 'cpu' | 'webgpu';
 
 type Attributes = Readonly<Record<string, OnnxAttribute>>;
 const MICROSOFT = 'com.microsoft';
+/** MatMulNBits' accuracy level: inputs are rounded to int8. The levels above unpack each matrix at every run, which is slower than f32. */
+const INT8_PRODUCTS = 4;
 
 /** Names of its own start with %, so that none meets the name of a graph's value. */
 class Emitter {
@@ -239,6 +241,17 @@ const common: LoweringTable = {
     const turned = node.attrs.sign === 1 ? sin : e.emit('Neg', [sin]);
     e.emit('RotaryEmbedding', [x, positions, cos, turned], { interleaved: { int: 0 } }, MICROSOFT, outputs[0]);
   },
+  quantisedMatmul: (e, node, { inputs, outputs }) => {
+    const { bits, block } = node.attrs;
+    const attributes = {
+      K: { int: node.inputs[0]!.shape.at(-1) as number },
+      N: { int: node.inputs[1]!.shape[0] as number },
+      bits: { int: bits },
+      block_size: { int: block },
+      accuracy_level: { int: INT8_PRODUCTS },
+    };
+    e.emit('MatMulNBits', inputs, attributes, MICROSOFT, outputs[0]);
+  },
   cachedAttention: (e, node, { inputs, outputs }) => {
     const { heads, kvHeads, scale } = node.attrs;
     const attributes = {
@@ -323,7 +336,12 @@ export function lowerGraph(b: GraphBuilder, lowering: Lowering, name = 'waggle')
   const outputValues = new Set(b.outputs.map(({ value }) => value));
   const constants = b.constants
     .filter(({ value }) => used.has(value) || outputValues.has(value))
-    .map(({ value, data }) => ({ name: value.name, dtype: value.dtype, dims: value.shape as number[], data }));
+    .map(({ value, data, beside }) => ({
+      name: value.name,
+      dtype: value.dtype,
+      dims: value.shape as number[],
+      data: beside ? null : data,
+    }));
   return encodeModel({
     name,
     nodes: e.nodes,

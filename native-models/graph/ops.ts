@@ -29,6 +29,11 @@ export interface OpAttrs {
   after: NoAttrs;
   /** a [..,M,K] x b [..,K,N], each transposed in its last two axes on demand, times alpha. b may be 2-D for any a. */
   matmul: { transA: boolean; transB: boolean; alpha: number };
+  /**
+   * x [..,K] times the transpose of a matrix [N,K] stored as `bits`-bit numbers (com.microsoft MatMulNBits): packed uint8
+   * [N,ceil(K/block),block*bits/8], scales [N*ceil(K/block)] -> [..,N]. x too is rounded to 8 bits a block. No gradient.
+   */
+  quantisedMatmul: { bits: 4 | 8; block: number };
   reduceSum: { axes: readonly number[]; keepDims: boolean };
   /** At most one dimension may be neither a number nor the same name at the same place in the input. */
   reshape: { shape: Shape };
@@ -142,6 +147,19 @@ function matmulShape(inputs: readonly Value[], attrs: OpAttrs['matmul']): ValueT
   return [{ dtype: 'float32', shape: [...batchA, m, n] }];
 }
 
+function quantisedShape(inputs: readonly Value[], { bits, block }: OpAttrs['quantisedMatmul']): ValueType[] {
+  const x = input('quantisedMatmul', inputs, 0, 'float32').shape;
+  const packed = input('quantisedMatmul', inputs, 1, 'uint8').shape;
+  const scales = input('quantisedMatmul', inputs, 2, 'float32').shape;
+  const [outputs, blocks, bytes] = packed as number[];
+  const inner = x.at(-1);
+  if (typeof inner !== 'number' || blocks !== Math.ceil(inner / block) || bytes !== (block * bits) / 8)
+    throw new ShapeError('quantisedMatmul', `blocks of ${block} with ${bits} bits do not match`, [x, packed]);
+  if (scales.length !== 1 || scales[0] !== outputs! * blocks)
+    throw new ShapeError('quantisedMatmul', 'a scale for each block is needed', [packed, scales]);
+  return [{ dtype: 'float32', shape: [...x.slice(0, -1), outputs!] }];
+}
+
 function reduceShape(inputs: readonly Value[], attrs: OpAttrs['reduceSum']): ValueType[] {
   const shape = input('reduceSum', inputs, 0, 'float32').shape;
   for (const axis of attrs.axes) {
@@ -237,6 +255,7 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
     return [{ dtype: 'float32', shape: input('after', inputs, 0, 'float32').shape }];
   },
   matmul: matmulShape,
+  quantisedMatmul: quantisedShape,
   reduceSum: reduceShape,
   reshape: reshapeShape,
   transpose: (inputs, { perm }) => {

@@ -17,7 +17,8 @@ export interface OnnxTensor {
   name: string;
   dtype: DType;
   dims: readonly number[];
-  data: Float32Array | Int32Array | BigInt64Array;
+  /** Null: the bytes are handed to the session beside the model, under the tensor's name. */
+  data: Float32Array | Int32Array | BigInt64Array | Uint8Array | null;
 }
 export interface OnnxValueInfo {
   name: string;
@@ -37,7 +38,8 @@ const OPSETS: readonly (readonly [domain: string, version: number])[] = [
   ['', 21],
   ['com.microsoft', 1],
 ];
-const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2 };
+const EXTERNAL = 1;
 const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 /** Grows one buffer; nested messages are written to a writer of their own. */
@@ -124,7 +126,15 @@ function writeTensor(w: MessageWriter, tensor: OnnxTensor): void {
   for (const dim of tensor.dims) w.int(1, dim);
   w.int(2, ELEMENT_TYPE[tensor.dtype]);
   w.text(8, tensor.name);
-  w.raw(9, new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
+  if (tensor.data) {
+    w.raw(9, new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
+    return;
+  }
+  w.message(13, (entry) => {
+    entry.text(1, 'location');
+    entry.text(2, tensor.name);
+  });
+  w.int(14, EXTERNAL);
 }
 
 function writeValueInfo(w: MessageWriter, info: OnnxValueInfo): void {

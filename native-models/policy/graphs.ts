@@ -11,6 +11,8 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/ops.ts';
 import { causalAttention, decoder, head, headWeight, type Attend, type DecoderWeights } from '../nn/decoder.ts';
 import { adapterSlots, type AdapterConfig } from './adapter.ts';
+import { BLOCK, blockBytes, blocksOf, type QuantisedMatrix } from './block-quantisation.ts';
+import { HEAD, type CompressedWeights } from './compressed-weights.ts';
 import { linearPath, linearSize } from './linears.ts';
 import { parameterSlots, type ParameterSlot } from './parameters.ts';
 import type { PolicyConfig } from './policy-config.ts';
@@ -51,11 +53,16 @@ interface GraphWeights extends DecoderWeights {
   trained: Value[];
 }
 
-/** Declares every weight as an input, the adapter's after the base's. */
-function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterConfig | null): GraphWeights {
+/** Declares every weight as an input, the adapter's after the base's; a compressed one is a constant instead. */
+function weightInputs(
+  b: GraphBuilder,
+  config: PolicyConfig,
+  adapter: AdapterConfig | null,
+  compressed: CompressedWeights = new Map(),
+): GraphWeights {
   const declare = (slots: readonly ParameterSlot[]): Value[] =>
     slots.map((slot) => b.input(slot.name, 'float32', slot.shape));
-  const base = declare(parameterSlots(config));
+  const base = declare(parameterSlots(config).filter(({ name }) => !compressed.has(name)));
   const added = adapter ? declare(adapterSlots(config, adapter)) : [];
   const byName = new Map([...base, ...added].map((value) => [value.name, value]));
   const weight = (name: string): Value => {
@@ -63,12 +70,16 @@ function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterCon
     if (!value) throw new Error(`no weight ${name}`);
     return value;
   };
+  const timesTransposed = (x: Value, name: string): Value => {
+    const matrix = compressed.get(name);
+    return matrix ? timesCompressed(b, x, name, matrix) : b.matmul(x, weight(name), { transB: true });
+  };
   return {
     trained: adapter ? added : base,
     weight,
     linear(layer, name, x) {
       const path = linearPath(layer, name);
-      const product = b.matmul(x, weight(`${path}.weight`), { transB: true });
+      const product = timesTransposed(x, `${path}.weight`);
       const y = linearSize(config, name).hasBias ? b.add(product, weight(`${path}.bias`)) : product;
       if (!adapter?.targets.includes(name)) return y;
       const down = b.matmul(x, weight(`${path}.lora_A.weight`), { transB: true }); // [..,rank]
@@ -76,6 +87,17 @@ function weightInputs(b: GraphBuilder, config: PolicyConfig, adapter: AdapterCon
       return b.add(y, b.matmul(down, weight(`${path}.lora_B.weight`), { transB: true, alpha }));
     },
   };
+}
+
+function timesCompressed(b: GraphBuilder, x: Value, name: string, matrix: QuantisedMatrix): Value {
+  const { bits, outputs, inputs, packed, scales } = matrix;
+  const blocks = blocksOf(inputs, bits);
+  return b.quantisedMatmul(
+    x,
+    b.constantBeside(`${name}.packed`, packed, [outputs, blocks, blockBytes(bits)]),
+    b.constantBeside(`${name}.scales`, scales, [outputs * blocks]),
+    { bits, block: BLOCK[bits] },
+  );
 }
 
 /** Attention over [B,T]; positions, mask and rotary tables are fed by the runtime for the batch's T. */
@@ -168,11 +190,15 @@ export function gradientGraph(
 /**
  * Inputs: tokens [B,S], `lastIndex` int32 [B] (length of the row with these tokens, minus 1), `longest` int32 [1],
  * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh].
- * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`.
+ * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`. Weights in `compressed` are constants of the graph, no inputs.
  */
-export function decodeGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {
+export function decodeGraph(
+  config: PolicyConfig,
+  adapter: AdapterConfig | null = null,
+  compressed: CompressedWeights | null = null,
+): GraphBuilder {
   const b = new GraphBuilder();
-  const weights = weightInputs(b, config, adapter);
+  const weights = weightInputs(b, config, adapter, compressed ?? undefined);
   const tokens = b.input('tokens', 'int32', ['B', 'S']);
   const lastIndex = b.input('lastIndex', 'int32', ['B']);
   const longest = b.input('longest', 'int32', [1]);
@@ -193,7 +219,9 @@ export function decodeGraph(config: PolicyConfig, adapter: AdapterConfig | null 
     presents.push([`presentKey.${i}`, key], [`presentValue.${i}`, value]);
     return out;
   });
-  b.output('logits', head(b, config, weights, b.matmul(selector, hidden)));
+  const last = b.matmul(selector, hidden); // [B,1,D]
+  const compressedHead = compressed?.get(HEAD);
+  b.output('logits', compressedHead ? timesCompressed(b, last, HEAD, compressedHead) : head(b, config, weights, last));
   for (const [name, value] of presents) b.output(name, value);
   return b;
 }

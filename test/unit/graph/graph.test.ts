@@ -23,6 +23,9 @@ const cachedInputs = (f: (...shape: Shape) => Value, i: (...shape: Shape) => Val
   f('P', 8),
 ];
 
+const bytes = (b: GraphBuilder, ...shape: number[]): Value =>
+  b.constantBeside('bytes', new Uint8Array(shape.reduce((product, size) => product * size, 1)), shape);
+
 /** Wrong shapes or types of every operator, with a part of the message. */
 const wrong: Record<OpName, [build: Build, message: RegExp][]> = {
   add: [
@@ -56,6 +59,11 @@ const wrong: Record<OpName, [build: Build, message: RegExp][]> = {
     [(b, f) => b.matmul(f(3), f(3, 4)), /two or more axes/],
     [(b, f) => b.matmul(f(2, 3, 4), f(3, 4, 5)), /leading axes differ/],
     [(b, f) => b.matmul(f(3, 4), f(2, 4, 5)), /leading axes differ/],
+  ],
+  quantisedMatmul: [
+    [(b, f) => b.quantisedMatmul(f(2, 8), f(3, 1, 8), f(3), { bits: 8, block: 8 }), /input 1 must be uint8/],
+    [(b, f) => b.quantisedMatmul(f(2, 9), bytes(b, 3, 1, 8), f(3), { bits: 8, block: 8 }), /blocks of 8 with 8 bits/],
+    [(b, f) => b.quantisedMatmul(f(2, 8), bytes(b, 3, 1, 8), f(2), { bits: 8, block: 8 }), /a scale for each block/],
   ],
   reduceSum: [[(b, f) => b.reduceSum(f(2), [1]), /no axis 1/]],
   reshape: [

@@ -1,0 +1,147 @@
+/**
+ * Matrices as whole numbers of 4 or 8 bits with one scale for each block of inputs, in the layout of com.microsoft MatMulNBits:
+ *
+ *     w[n,k] = (q[n,k] - middle) * scale[n, k / block]       middle = 8 or 128
+ *
+ * A row's blocks lie one after the other; of two 4-bit numbers in a byte the first is the low half; what a last block lacks is
+ * filled with the middle, which stands for 0. Knows nothing of graphs or of which matrices are worth it.
+ */
+
+export type QuantisedBits = 4 | 8;
+
+export interface MatrixSize {
+  bits: QuantisedBits;
+  outputs: number;
+  inputs: number;
+}
+export interface QuantisedMatrix extends MatrixSize {
+  /** [outputs, blocks, bytes of a block] */
+  packed: Uint8Array;
+  /** [outputs, blocks] */
+  scales: Float32Array;
+}
+
+/** Inputs that share a scale: with 8 bits as many as the CPU multiplies fastest, with 4 fewer, for they need it. */
+export const BLOCK: Record<QuantisedBits, number> = { 8: 64, 4: 32 };
+
+export const blocksOf = (inputs: number, bits: QuantisedBits): number => Math.ceil(inputs / BLOCK[bits]);
+export const blockBytes = (bits: QuantisedBits): number => (BLOCK[bits] * bits) / 8;
+
+/** What a quantised matrix takes; the numbers and the scales each fill whole floats. */
+export function quantisedBytes({ outputs, inputs, bits }: MatrixSize): number {
+  return outputs * blocksOf(inputs, bits) * (blockBytes(bits) + 4);
+}
+
+/**
+ * Where the number farthest from 0 lands. With 8 bits on -127 or 127; with 4 the better of two places is taken, for there each
+ * is a coarse compromise between that number and the rest of its block.
+ */
+const PLACES: Record<QuantisedBits, readonly number[]> = { 8: [127], 4: [-8, -7] };
+/** The smallest normal float: a block of zeros, or of numbers too small to be divided, is stored as zeros. */
+const MIN_SCALE = 2 ** -126;
+
+/**
+ * @param weights [outputs, inputs], finite
+ * @param buffer  takes packed numbers, then scales, from `offset` (a multiple of 4) on
+ */
+export function quantise(
+  weights: Float32Array,
+  { outputs, inputs, bits }: MatrixSize,
+  buffer: ArrayBuffer = new ArrayBuffer(quantisedBytes({ outputs, inputs, bits })),
+  offset = 0,
+): QuantisedMatrix {
+  if (weights.length !== outputs * inputs)
+    throw new Error(`quantise: ${weights.length} weights for a matrix of ${outputs} x ${inputs}`);
+  const [block, blocks, bytes] = [BLOCK[bits], blocksOf(inputs, bits), blockBytes(bits)];
+  const packed = new Uint8Array(buffer, offset, outputs * blocks * bytes);
+  const scales = new Float32Array(buffer, offset + packed.length, outputs * blocks);
+  for (let row = 0; row < outputs; row++) {
+    for (let b = 0; b < blocks; b++) {
+      const start = row * inputs + b * block;
+      const end = Math.min(start + block, (row + 1) * inputs);
+      const at = row * blocks + b;
+      const scale = bestScale(weights, start, end, bits);
+      scales[at] = scale;
+      if (bits === 8) packBytes(weights, start, end, scale, packed, at * bytes);
+      else packHalves(weights, start, end, scale, packed, at * bytes);
+    }
+  }
+  return { bits, outputs, inputs, packed, scales };
+}
+
+/** What the quantised matrix stands for, [outputs, inputs]. */
+export function dequantise({ bits, outputs, inputs, packed, scales }: QuantisedMatrix): Float32Array {
+  const weights = new Float32Array(outputs * inputs);
+  const [block, blocks, bytes] = [BLOCK[bits], blocksOf(inputs, bits), blockBytes(bits)];
+  const middle = 2 ** (bits - 1);
+  for (let row = 0; row < outputs; row++) {
+    for (let k = 0; k < inputs; k++) {
+      const at = row * blocks + Math.floor(k / block);
+      const inBlock = k % block;
+      const byte = packed[at * bytes + (bits === 8 ? inBlock : inBlock >> 1)]!;
+      const level = bits === 8 ? byte : inBlock % 2 === 0 ? byte & 15 : byte >> 4;
+      weights[row * inputs + k] = (level - middle) * scales[at]!;
+    }
+  }
+  return weights;
+}
+
+function bestScale(weights: Float32Array, start: number, end: number, bits: QuantisedBits): number {
+  let farthest = 0;
+  for (let i = start; i < end; i++) if (Math.abs(weights[i]!) > Math.abs(farthest)) farthest = weights[i]!;
+  let best = 0;
+  let least = Infinity;
+  for (const place of PLACES[bits]) {
+    const scale = Math.fround(farthest / place);
+    if (Math.abs(scale) < MIN_SCALE) return 0;
+    if (PLACES[bits].length === 1) return scale;
+    const error = squaredError(weights, start, end, scale, 2 ** (bits - 1));
+    if (error < least) [least, best] = [error, scale];
+  }
+  return best;
+}
+
+function squaredError(weights: Float32Array, start: number, end: number, scale: number, middle: number): number {
+  const inverse = 1 / scale;
+  let sum = 0;
+  for (let i = start; i < end; i++) {
+    const error = nearest(weights[i]! * inverse, middle) * scale - weights[i]!;
+    sum += error * error;
+  }
+  return sum;
+}
+
+/** -middle .. middle - 1 */
+function nearest(quotient: number, middle: number): number {
+  const rounded = Math.round(quotient);
+  return rounded < -middle ? -middle : rounded >= middle ? middle - 1 : rounded;
+}
+
+function packBytes(
+  weights: Float32Array,
+  start: number,
+  end: number,
+  scale: number,
+  packed: Uint8Array,
+  at: number,
+): void {
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  for (let i = start; i < end; i++) packed[at + i - start] = nearest(weights[i]! * inverse, 128) + 128;
+  packed.fill(128, at + end - start, at + BLOCK[8]);
+}
+
+function packHalves(
+  weights: Float32Array,
+  start: number,
+  end: number,
+  scale: number,
+  packed: Uint8Array,
+  at: number,
+): void {
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  for (let i = 0; i < BLOCK[4]; i += 2) {
+    const low = start + i < end ? nearest(weights[start + i]! * inverse, 8) + 8 : 8;
+    const high = start + i + 1 < end ? nearest(weights[start + i + 1]! * inverse, 8) + 8 : 8;
+    packed[at + (i >> 1)] = low | (high << 4);
+  }
+}
