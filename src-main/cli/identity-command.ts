@@ -12,7 +12,7 @@ import { openDataFolder, dataFolderPaths } from '../engine/data-folder.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { FIRST_DEVICE, identityOf, newDevice, readIdentitySeed, replaceIdentity } from '../swarm/identity/identity.ts';
 import type { IdentitySeed } from '../swarm/identity/identity.ts';
-import { PHRASE_WORDS, phraseOfSeed, seedOfPhrase } from '../swarm/identity/recovery-phrase.ts';
+import { describePhraseFault, PHRASE_WORDS, phraseOfSeed, seedOfPhrase } from '../swarm/identity/recovery-phrase.ts';
 import type { PhraseFault } from '../swarm/identity/recovery-phrase.ts';
 import { WORDS } from '../tasks/words.ts';
 import { dataDirectoryOf, type NodePlace } from './find-node.ts';
@@ -139,18 +139,10 @@ function numbered(words: readonly string[]): string {
   ).join('\n');
 }
 
-const PHRASE_MESSAGES: { [R in PhraseFault['reason']]: (fault: Extract<PhraseFault, { reason: R }>) => string } = {
-  wordCount: ({ found }) => `A backup has ${String(PHRASE_WORDS)} words; ${String(found)} were given.`,
-  unknownWord: ({ position, nearest }) =>
-    `Word ${String(position)} is not in the list${nearest === null ? '' : `; did you mean "${nearest}"`}.`,
-  checksum: () => 'The words are all in the list, but they do not belong together.',
-};
-
 function badPhrase(fault: PhraseFault): NodeFault {
-  const message = (PHRASE_MESSAGES[fault.reason] as (fault: PhraseFault) => string)(fault);
   return new NodeFault({
     code: 'badRecoveryPhrase',
-    message,
+    message: describePhraseFault(fault),
     fix: 'Check the words and their order against your paper. Nothing was changed.',
   });
 }

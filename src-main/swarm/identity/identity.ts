@@ -1,6 +1,6 @@
 /**
- * Who this node is. One 32-byte seed, kept in one file of mode 600 and written down as 24 words (recovery-phrase.ts), is the
- * owner; the key of a device follows from the seed and the device's number. Device 0 is the owner's own key, so that a single
+ * Who this node is. One 32-byte seed, kept in one file of mode 600 (sealed by the system's keyring where there is one,
+ * kept-identity.ts) and written down as 24 words (recovery-phrase.ts), is the owner; the key of a device follows from the seed and the device's number. Device 0 is the owner's own key, so that a single
  * machine needs nothing else; others carry the owner's signature. The device key proves itself in Noise and signs records.
  * A damaged file is never replaced in silence: the identity is what credit hangs on, so the owner decides.
  * Knows nothing of the network.
@@ -84,35 +84,63 @@ export async function openIdentity(path: string): Promise<Identity> {
   return identityOf(created);
 }
 
-/** Null when there is no file. Errors as `openIdentity`. */
+/** Null when there is no file. Errors as `openIdentity`, and `identityInKeyring`. */
 export async function readIdentitySeed(path: string): Promise<IdentitySeed | null> {
-  let text: string;
+  const text = await readIdentityFile(path);
+  if (text === null) return null;
+  const seed = parseSeedText(text);
+  if (seed !== null) return seed;
+  throw sealedSeedOf(text) === null ? corrupt(path, text.length) : inKeyring(path);
+}
+
+/** Null when there is no file. Errors: `identityUnreadable`. */
+export async function readIdentityFile(path: string): Promise<string | null> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') return null;
     throw unreadable(path, error);
   }
+}
+
+/** One line: the seed in plain, and the device where it is not the first. */
+export function seedText({ seed, device }: IdentitySeed): string {
+  return `waggle-identity-${device === FIRST_DEVICE ? `1 ${toHex(seed)}` : `2 ${toHex(seed)} ${device}`}\n`;
+}
+
+/** Null for anything that `seedText` does not write. */
+export function parseSeedText(text: string): IdentitySeed | null {
   const match = /^waggle-identity-(?:1 ([0-9a-f]{64})|2 ([0-9a-f]{64}) ([0-9a-f]{16}))\n?$/.exec(text);
   const seed = match?.[1] ?? match?.[2];
-  if (seed === undefined) throw corrupt(path, text.length);
-  return { seed: Buffer.from(seed, 'hex'), device: match?.[3] ?? FIRST_DEVICE };
+  return seed === undefined ? null : { seed: Buffer.from(seed, 'hex'), device: match?.[3] ?? FIRST_DEVICE };
+}
+
+const MAX_SEALED_CHARACTERS = 8_192;
+
+/** The line that holds what a keyring made of `seedText`. */
+export function sealedText(sealed: Uint8Array): string {
+  return `waggle-identity-3 ${Buffer.from(sealed).toString('base64')}\n`;
+}
+
+/** Null for anything that `sealedText` does not write. */
+export function sealedSeedOf(text: string): Buffer | null {
+  if (text.length > MAX_SEALED_CHARACTERS) return null;
+  const code = /^waggle-identity-3 ([A-Za-z0-9+/]+={0,2})\n?$/.exec(text)?.[1];
+  return code === undefined ? null : Buffer.from(code, 'base64');
 }
 
 /** Puts another identity in the file's place, atomically; what was there is kept beside it. Returns where, or null. */
-export async function replaceIdentity(path: string, next: IdentitySeed): Promise<string | null> {
-  const draft = await writeDraft(path, next);
+export function replaceIdentity(path: string, next: IdentitySeed): Promise<string | null> {
+  return replaceIdentityFile(path, seedText(next));
+}
+
+/** `text` is of `seedText` or `sealedText`. Without `keepFormer` nothing is left of what was there. */
+export async function replaceIdentityFile(path: string, text: string, keepFormer = true): Promise<string | null> {
+  const draft = await writeDraft(path, text);
   try {
-    const kept = `${path}.replaced-${String(Date.now())}`;
-    const had = await link(path, kept).then(
-      () => true,
-      (error: unknown) => {
-        if (errnoCode(error) === 'ENOENT') return false;
-        throw error;
-      },
-    );
+    const kept = keepFormer ? await keepBeside(path) : null;
     await rename(draft, path);
-    return had ? kept : null;
+    return kept;
   } catch (error) {
     throw unreadable(path, error);
   } finally {
@@ -120,9 +148,20 @@ export async function replaceIdentity(path: string, next: IdentitySeed): Promise
   }
 }
 
+async function keepBeside(path: string): Promise<string | null> {
+  const kept = `${path}.replaced-${String(Date.now())}`;
+  try {
+    await link(path, kept);
+    return kept;
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 /** Writes beside the target, then links it into place: `link` fails where a rename would overwrite. */
 async function createSeed(path: string): Promise<void> {
-  const draft = await writeDraft(path, { seed: randomBytes(SEED_BYTES), device: FIRST_DEVICE });
+  const draft = await writeDraft(path, seedText({ seed: randomBytes(SEED_BYTES), device: FIRST_DEVICE }));
   try {
     await link(draft, path).catch((error: unknown) => {
       if (errnoCode(error) !== 'EEXIST') throw error;
@@ -134,14 +173,13 @@ async function createSeed(path: string): Promise<void> {
   }
 }
 
-async function writeDraft(path: string, { seed, device }: IdentitySeed): Promise<string> {
+async function writeDraft(path: string, text: string): Promise<string> {
   const draft = `${path}.${toHex(randomBytes(6))}.new`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, FILE_MODE);
     try {
-      const text = device === FIRST_DEVICE ? `1 ${toHex(seed)}` : `2 ${toHex(seed)} ${device}`;
-      await file.writeFile(`waggle-identity-${text}\n`);
+      await file.writeFile(text);
       await file.sync();
     } finally {
       await file.close();
@@ -153,14 +191,14 @@ async function writeDraft(path: string, { seed, device }: IdentitySeed): Promise
   }
 }
 
-async function tightenMode(path: string): Promise<void> {
+export async function tightenMode(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   await chmod(path, FILE_MODE).catch((error: unknown) => {
     throw unreadable(path, error);
   });
 }
 
-function corrupt(path: string, characters: number): WaggleError {
+export function corrupt(path: string, characters: number): WaggleError {
   return new WaggleError({
     code: 'identityCorrupt',
     message: `The identity file ${path} is damaged (${String(characters)} characters, not a seed).`,
@@ -176,5 +214,14 @@ function unreadable(path: string, cause: unknown): WaggleError {
     fix: 'Check that the data folder exists, belongs to you and has free space.',
     values: { path },
     cause,
+  });
+}
+
+function inKeyring(path: string): WaggleError {
+  return new WaggleError({
+    code: 'identityInKeyring',
+    message: `The identity ${path} is sealed by this system's keyring, which only the Waggle app can ask.`,
+    fix: 'Start the app; or keep it in a file again with its 24 words: `waggle identity restore`; or give this node a folder of its own with --data.',
+    values: { path },
   });
 }

@@ -19,6 +19,18 @@ export type PhraseFault =
   | { reason: 'checksum' };
 export type ParsedPhrase = { ok: true; seed: Buffer } | ({ ok: false } & PhraseFault);
 
+/** What is wrong with a phrase, in one sentence. */
+export function describePhraseFault(fault: PhraseFault): string {
+  switch (fault.reason) {
+    case 'wordCount':
+      return `A backup has ${String(PHRASE_WORDS)} words; ${String(fault.found)} were given.`;
+    case 'unknownWord':
+      return `Word ${String(fault.position)} is not in the list${fault.nearest === null ? '' : `; did you mean "${fault.nearest}"`}.`;
+    case 'checksum':
+      return 'The words are all in the list, but they do not belong together.';
+  }
+}
+
 /** `seed` has 32 bytes. Throws a RangeError on anything else: it is this node's own. */
 export function phraseOfSeed(seed: Uint8Array, wordList: readonly string[]): string[] {
   if (seed.byteLength !== SEED_BYTES || wordList.length !== WORD_LIST_LENGTH)
