@@ -4,6 +4,7 @@ import type { LinkedClient } from '../api/connection.ts';
 import { BoardController } from './board.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { ConnectionState } from './connection.svelte.ts';
+import { DemonstrationsController } from './demonstrations.svelte.ts';
 import { ExamsController } from './exams.svelte.ts';
 import { HardwareController } from './hardware.svelte.ts';
 import { LeaderboardController } from './leaderboard.svelte.ts';
@@ -39,6 +40,7 @@ export class App {
   readonly tasks: TasksController;
   readonly practice: PracticeController;
   readonly exams: ExamsController;
+  readonly demonstrations: DemonstrationsController;
   readonly #client: LinkedClient;
 
   constructor(client: LinkedClient) {
@@ -58,6 +60,7 @@ export class App {
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);
     this.exams = new ExamsController(client);
+    this.demonstrations = new DemonstrationsController(client);
   }
 
   /** What every view needs runs from here on; the rest is watched by the view that shows it. */

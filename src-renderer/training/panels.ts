@@ -29,6 +29,21 @@ export const panels: readonly Panel[] = [
     note: 'How unexpected trained answers are to the policy now, in nats per token. Peers that differ much stand above.',
   },
   {
+    title: 'Cooperative gain',
+    metrics: ['cooperativeGain'],
+    note: 'BRIDGE: how much better rewards are met with demonstrations than by the twin without. Around 0 they do not help yet.',
+  },
+  {
+    title: 'Surprise of demonstrations',
+    metrics: ['ownNll', 'lossSft'],
+    note: 'BRIDGE: the policy’s own answers against those it imitates, in nats per token. Where the two meet, there is little left to imitate.',
+  },
+  {
+    title: 'Weight of the rewards',
+    metrics: ['bridgeLambda'],
+    note: 'BRIDGE: share of the rewards in what is learned from; the rest is imitation. 100 % in rounds without demonstrations.',
+  },
+  {
     title: 'Balance of worse against better',
     metrics: ['ownBalance', 'peerBalance'],
     note: '1 is even. Far above 1 the policy mostly unlearns, which is what ruins naive training on others’ answers.',

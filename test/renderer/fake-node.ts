@@ -161,6 +161,10 @@ export class FakeNode {
       const order = ['debug', 'info', 'warn', 'error'];
       return this.scenario.log.filter((row) => order.indexOf(row.level) >= order.indexOf(level)).slice(-limit);
     },
+    demonstrations: ({ limit }) => ({
+      ...this.scenario.demonstrations,
+      latest: this.scenario.demonstrations.latest.slice(0, limit),
+    }),
     exams: ({ limit }) => this.scenario.exams.slice(-limit),
     practice: () => this.scenario.practice,
     swarms: () => this.swarms.report(),

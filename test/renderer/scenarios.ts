@@ -1,5 +1,6 @@
 /** What the fake node is made to look like. Numbers come from a fixed sequence, so that every run of a test sees the same page. */
 import type {
+  DemonstrationReport,
   ExamRow,
   HardwareReport,
   LeaderboardRow,
@@ -16,7 +17,19 @@ import { metricDefinitions } from '../../src-main/stats/metrics.ts';
 import { keyOf, makeCredit, makeCrowd, noCredit, type Credit } from './credit-rows.ts';
 
 export type ScenarioName =
-  'empty' | 'training' | 'paused' | 'restarting' | 'error' | 'offline' | 'hostile' | 'long' | 'crowd' | 'alone' | 'off';
+  | 'empty'
+  | 'training'
+  | 'paused'
+  | 'restarting'
+  | 'error'
+  | 'offline'
+  | 'hostile'
+  | 'long'
+  | 'crowd'
+  | 'alone'
+  | 'off'
+  | 'bridge'
+  | 'bridgeEmpty';
 
 export interface Scenario {
   status: NodeStatus;
@@ -29,6 +42,7 @@ export interface Scenario {
   credit: Credit;
   practice: TaskPractice;
   exams: ExamRow[];
+  demonstrations: DemonstrationReport;
   log: LogRow[];
 }
 
@@ -357,6 +371,7 @@ function training(rounds: number): Scenario {
     credit: makeCredit(ownKey, 'Ada’s workshop', peerKeys.slice(0, 6), startedAt),
     practice: makePractice(rounds > 0),
     exams: makeExams(rounds),
+    demonstrations: noDemonstrations('sapo'),
     log: makeLog(),
   };
 }
@@ -444,6 +459,71 @@ function hostile(): Scenario {
     },
     log: [...scenario.log, { at: startedAt, level: 'warn', source: 'swarm', message: hostileText }],
   };
+}
+
+const noDemonstrations = (method: DemonstrationReport['method']): DemonstrationReport => ({
+  method,
+  sources: ['peers', 'file'],
+  waiting: [],
+  file: null,
+  used: { peer: 0, file: 0, own: 0 },
+  latest: [],
+});
+
+function withBridge(scenario: Scenario, demonstrations: DemonstrationReport): Scenario {
+  const { status, rounds } = scenario;
+  const noise = sequence(5);
+  return {
+    ...scenario,
+    status: { ...status, objective: { ...status.objective, method: 'bridge' } },
+    rounds: rounds.map((row) => ({
+      ...row,
+      metrics: {
+        ...row.metrics,
+        cooperativeGain: 0.02 * (1 - Math.exp(-row.round / 60)) + 0.01 * (noise() - 0.5),
+        lossSft: 0.3 + 0.5 * Math.exp(-row.round / 80) + 0.05 * noise(),
+        bridgeLambda: 0.5,
+        demonstrations: 16,
+        demonstrationPeers: 3,
+      },
+    })),
+    demonstrations,
+  };
+}
+
+/** BRIDGE with demonstrations of peers and of a file that is not all it should be. */
+function bridge(): Scenario {
+  const scenario = training(213);
+  const latest = scenario.rollouts.slice(0, 30).map((row, i): DemonstrationReport['latest'][number] => {
+    const source = (['peer', 'peer', 'file', 'own'] as const)[i % 4]!;
+    return {
+      round: 213 - Math.floor(i / 4),
+      at: startedAt - i * 900,
+      source,
+      origin: source === 'peer' ? peerKeys[i % 3]! : source === 'own' ? ownKey : null,
+      policyName: source === 'peer' ? 'waggle-bundled-b' : null,
+      task: i === 2 ? null : row.task,
+      question: row.question,
+      text: i === 1 ? hostileText : row.completion,
+      surprise: 0.2 + 0.07 * (i % 9),
+      ownSurprise: 0.41,
+    };
+  });
+  return withBridge(scenario, {
+    method: 'bridge',
+    sources: ['peers', 'file', 'own'],
+    waiting: peerKeys.slice(0, 3).map((origin, i) => ({ origin, count: 96 >> i })),
+    file: {
+      path: '/home/ada/solutions.jsonl',
+      kept: 1180,
+      dropped: [
+        { reason: 'wrongAnswer', count: 17, firstLine: 41 },
+        { reason: 'notJson', count: 3, firstLine: 902 },
+      ],
+    },
+    used: { peer: 2304, file: 1060, own: 12 },
+    latest,
+  });
 }
 
 /** Five hundred peers met, five hundred owners on the board. */
@@ -567,4 +647,6 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
   crowd,
   alone,
   off,
+  bridge,
+  bridgeEmpty: () => withBridge(empty(), noDemonstrations('bridge')),
 };
