@@ -179,6 +179,12 @@ const shape = {
     '',
     'Find members of the swarm on the local network by mDNS and dial them directly, with or without the internet.',
   ),
+  carryForOthers: field(
+    z.boolean().default(true),
+    'swarm',
+    '',
+    'Where anybody can reach this node, pass packets on between members that cannot reach each other, at most 128 MB an hour; never with a bandwidth cap.',
+  ),
   sharedGroupsPerRound: field(
     whole(0, 256, 8),
     'swarm',

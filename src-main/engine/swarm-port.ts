@@ -31,6 +31,8 @@ export interface NodeSwarmOptions {
   dataDirectory: string;
   identity: Identity;
   policyName: () => string;
+  /** What others see beside the key; without it, what the settings state. */
+  profile?: () => { displayName: string; team: string };
   /** The round in progress, for the age of adopted groups. */
   currentRound: () => number;
   log: Logger;
@@ -136,10 +138,11 @@ export class NodeSwarm implements SwarmPort {
     this.swarm = await createSwarm({
       ...chosen,
       credit: await readFile(this.creditPath, 'utf8').catch(() => undefined),
-      profile: () => ({ displayName: config.displayName, team: config.team }),
+      profile: () => this.profile(),
       bootstrap: bootstrap.length > 0 ? bootstrap : undefined,
       host: loopback ? '127.0.0.1' : undefined,
       lanDiscovery: config.lanDiscovery,
+      carriesForOthers: config.carryForOthers,
       identity,
       policyName: this.options.policyName,
       verify: verifyTexts,
@@ -326,6 +329,11 @@ export class NodeSwarm implements SwarmPort {
     this.options.onVerified?.(group);
   }
 
+  private profile(): { displayName: string; team: string } {
+    const { config, profile } = this.options;
+    return profile?.() ?? { displayName: config.displayName, team: config.team };
+  }
+
   private credit(peer: PeerId): PeerCredit {
     const known = this.credits.get(peer);
     if (known) {
@@ -333,11 +341,12 @@ export class NodeSwarm implements SwarmPort {
       return known;
     }
     const own = peer === this.options.identity.publicKey;
+    const { displayName } = this.profile();
     const fresh: PeerCredit = {
       peer,
       own,
       at: Date.now(),
-      ...(own && this.options.config.displayName !== '' ? { displayName: this.options.config.displayName } : {}),
+      ...(own && displayName !== '' ? { displayName } : {}),
       groupsVerified: 0,
       completionsVerified: 0,
       completionsRight: 0,

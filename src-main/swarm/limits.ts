@@ -66,6 +66,12 @@ export interface SwarmLimits {
   /** The owner's bandwidth cap over all connections, bytes a second; 0 is none. */
   maxBytesPerSecondIn: number;
   maxBytesPerSecondOut: number;
+  /** Pairs of others that an openly reachable node carries packets between, bytes of one pair, and of all in an hour. */
+  relayPairs: number;
+  relayPairBytes: number;
+  relayBytesPerHour: number;
+  /** How long a connection to the relay may wait for its other half. */
+  relayPairingMs: number;
   /** How often a full neighbourhood gives up its least useful peer for another one. */
   rotateEveryMs: number;
   /** Records asked for per second over all peers, and how many at once. */
@@ -112,6 +118,10 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   bytesPerMinutePerAddress: 2 * 1024 * 1024,
   maxBytesPerSecondIn: 0,
   maxBytesPerSecondOut: 0,
+  relayPairs: 8,
+  relayPairBytes: 32 * 1024 * 1024,
+  relayBytesPerHour: 128 * 1024 * 1024,
+  relayPairingMs: 20_000,
   rotateEveryMs: 10 * 60_000,
   recordsPerSecond: 4,
   recordBurst: 128,

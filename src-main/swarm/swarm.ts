@@ -17,6 +17,7 @@ import type { SignedRecord } from './codec/record.ts';
 import { Credit } from './credit/credit.ts';
 import type { BoardRow, OwnScore } from './credit/credit.ts';
 import { hash, randomBytes, toHex } from './identity/crypto.ts';
+import type { Reach } from './overlay/dht-node.ts';
 import { Discovery, swarmTopic } from './overlay/discovery.ts';
 import type { Bootstrap } from './overlay/discovery.ts';
 import { Exchange } from './records/exchange.ts';
@@ -51,6 +52,10 @@ export interface SwarmOptions {
   host?: string | undefined;
   /** Find members on the local network by mDNS; default false. Never on loopback. */
   lanDiscovery?: boolean | undefined;
+  /** Carry packets between others, bounded, where this node is openly reachable; default true. Never with a bandwidth cap. */
+  carriesForOthers?: boolean | undefined;
+  /** For tests on one machine: how reachable to be. */
+  reach?: Reach | undefined;
   identity: Identity;
   /** Asked at every `share`. */
   policyName: () => string;
@@ -156,6 +161,11 @@ export function secretKeyOf(secret: string | undefined): Buffer | null {
   return secret === undefined || secret === '' ? null : hash('secretKey', Buffer.from(secret, 'utf8'));
 }
 
+/** What is carried for others would count against it. */
+function hasCap(limits: SwarmLimits): boolean {
+  return limits.maxBytesPerSecondIn > 0 || limits.maxBytesPerSecondOut > 0;
+}
+
 const DOUBLED_FIX =
   'Stop the other one, or give each node a data folder, and with it an identity, of its own: `waggle identity restore --another-device` makes a second device of the same owner.';
 const NEWER_TEXT = 'The other nodes speak a newer version of the protocol: update Waggle to trade with them';
@@ -245,6 +255,8 @@ class SwarmNode implements Swarm {
       onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),
       onRefused: (peer, reason, detail, record) => this.#onRefused(peer, reason, detail, record),
       onFull: (peer) => this.#discovery.rest(peer),
+      relayKey: () => this.#discovery.relayKey,
+      onRelayOffer: (peer, relayKey) => this.#discovery.noteRelay(peer, relayKey),
       onHint: (peer) => this.#discovery.dial(peer),
       onDoubledClaim: (peer) => this.#onDoubled(`peer ${peer.slice(0, 8)} says so`),
       onChange: () => this.#changed(),
@@ -256,9 +268,11 @@ class SwarmNode implements Swarm {
       host: options.host,
       limits: this.#limits,
       accepts: (peer, address) => options.isBlocked?.(peer) !== true && this.#exchange.accepts(peer, address),
-      onConnection: (connection) => this.#exchange.connect(connection),
+      onConnection: (connection, address) => this.#exchange.connect(connection, address),
       lanDiscovery: options.lanDiscovery ?? false,
       swarmTopic: topic,
+      carriesForOthers: (options.carriesForOthers ?? true) && !hasCap(this.#limits),
+      reach: options.reach ?? 'unknown',
       elapsed: this.#elapsed,
       random: options.random,
       isConnected: () => this.#exchange.readyLinks().length > 0,

@@ -40,8 +40,13 @@ declare module 'hyperdht' {
     readonly handshakeHash: Buffer;
     readonly isInitiator: boolean;
     readonly destroyed: boolean;
-    /** Counts include packet headers. */
-    readonly rawStream: { remoteHost: string | null; bytesReceived?: number; bytesTransmitted?: number };
+    /** Null until it is open, which the type leaves out. Counts include packet headers. */
+    readonly rawStream: {
+      remoteHost: string | null;
+      remotePort: number | null;
+      bytesReceived?: number;
+      bytesTransmitted?: number;
+    };
     userData: unknown;
     write(frame: Buffer): boolean;
     end(): void;
@@ -53,6 +58,32 @@ declare module 'hyperdht' {
     keyPair?: DhtKeyPair;
     /** Asked first. */
     relayAddresses?: DhtAddress[] | null;
+    /** Key of a node that speaks blind-relay, tried beside punching a hole. */
+    relayThrough?: Buffer | null;
+    /** False: no attempt over the local network. */
+    localConnection?: boolean;
+    fastOpen?: boolean;
+    /** Asked before a hole is punched. */
+    holepunch?: () => boolean;
+  }
+  export interface ServerOptions {
+    /** True refuses. */
+    firewall?: (remotePublicKey: Buffer) => boolean;
+    shareLocalAddress?: boolean;
+    holepunch?: false | (() => boolean);
+  }
+  export interface DhtServer {
+    listen(keyPair: DhtKeyPair): Promise<unknown>;
+    close(): Promise<void>;
+  }
+  /** A UDX stream, before anything is spoken on it. */
+  export interface RawStream extends EventEmitter {
+    readonly id: number;
+    readonly bytesReceived: number;
+    connect(socket: unknown, remoteId: number, port: number, host: string): void;
+    /** From now on what arrives goes out of that one, in the native code. */
+    relayTo(other: RawStream): void;
+    destroy(): void;
   }
   export default class HyperDHT {
     constructor(options?: DhtOptions);
@@ -66,6 +97,14 @@ declare module 'hyperdht' {
     connect(publicKey: Buffer, options?: ConnectOptions): NoiseStream;
     /** Resolves once it has its sockets. */
     bind(): Promise<void>;
+    createServer(options: ServerOptions, onConnection: (connection: NoiseStream) => void): DhtServer;
+    /** `firewall` is asked at the first packet from anywhere; false lets it in. */
+    createRawStream(options: {
+      framed: boolean;
+      firewall: (socket: unknown, port: number, host: string) => boolean;
+    }): RawStream;
+    /** True where other nodes see another port each. */
+    readonly randomized: boolean;
     /** Of the socket that takes connections; null before `bind`. */
     localAddress(): DhtAddress | null;
     fullyBootstrapped(): Promise<void>;
@@ -102,7 +141,14 @@ declare module 'hyperswarm' {
     destroy(): Promise<void>;
   }
   export default class Hyperswarm extends EventEmitter {
-    constructor(options: { keyPair: DhtKeyPair; dht: HyperDHT; maxPeers: number; maxParallel?: number });
+    constructor(options: {
+      keyPair: DhtKeyPair;
+      dht: HyperDHT;
+      maxPeers: number;
+      maxParallel?: number;
+      /** Asked for each connection; `force` after an attempt without a relay failed. */
+      relayThrough?: (force: boolean | undefined) => Buffer | null;
+    });
     readonly dht: HyperDHT;
     readonly server: { refresh(): void };
     readonly connections: Set<NoiseStream>;

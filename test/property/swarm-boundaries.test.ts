@@ -56,14 +56,23 @@ const sheet = signSheet(
 const device = identityOf({ seed: Buffer.alloc(32, 3), device: '00000000000000ff' });
 const profile = signProfile({ createdAt: 5, displayName: 'Bee 蜜', team: '' }, device.owner, device.keyPair);
 const MESSAGES: Message[] = [
-  { kind: 'handshake', version: 1, minVersion: 1, capabilities: 7, instanceId: Buffer.alloc(16), membership: null },
   {
     kind: 'handshake',
     version: 1,
     minVersion: 1,
     capabilities: 7,
+    instanceId: Buffer.alloc(16),
+    membership: null,
+    relayKey: null,
+  },
+  {
+    kind: 'handshake',
+    version: 1,
+    minVersion: 1,
+    capabilities: 15,
     instanceId: keys.publicKey.subarray(16),
     membership: keys.publicKey,
+    relayKey: Buffer.alloc(32, 5),
   },
   { kind: 'heads', heads: [head, head] },
   { kind: 'pull', requestId: 1, count: 3, ownPercent: 50, maxAgeMs: 1000, maxBytes: 5000 },
@@ -133,6 +142,8 @@ function openLink(): { wire: WireDouble; link: Link; offences: string[] } {
   const offences: string[] = [];
   const link = new Link({
     connection: wire,
+    address: '127.0.0.1',
+    relayKey: null,
     topic: Buffer.alloc(32, 9),
     capabilities: 7,
     instanceId: Buffer.alloc(16, 2),

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeBody, encodeBody, packBody, unpackBody } from '../../src-main/swarm/codec/body.ts';
 import type { RecordBody } from '../../src-main/swarm/codec/body.ts';
-import { BYE_REASONS, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
+import { BYE_REASONS, CAPABILITY, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
 import {
   decodeRecord,
@@ -66,17 +66,24 @@ const head = fc
 const opaqueRecord = fc.uint8Array({ minLength: 136, maxLength: 300 }).map((b) => Buffer.from(b));
 
 const message: fc.Arbitrary<Message> = fc.oneof(
-  fc.record(
-    {
-      kind: fc.constant('handshake' as const),
-      version: fc.constant(3),
-      minVersion: fc.nat({ max: 3 }),
-      capabilities: u32,
-      instanceId: bytes(16),
-      membership: fc.option(bytes(32)),
-    },
-    plainObjects,
-  ),
+  fc
+    .record(
+      {
+        kind: fc.constant('handshake' as const),
+        version: fc.constant(3),
+        minVersion: fc.nat({ max: 3 }),
+        capabilities: u32,
+        instanceId: bytes(16),
+        membership: fc.option(bytes(32)),
+        relayKey: fc.option(bytes(32)),
+      },
+      plainObjects,
+    )
+    // The bit goes with the key.
+    .map((made) => {
+      const others = (made.capabilities & ~CAPABILITY.carries) >>> 0;
+      return { ...made, capabilities: made.relayKey === null ? others : (others | CAPABILITY.carries) >>> 0 };
+    }),
   fc.record({ kind: fc.constant('heads' as const), heads: fc.array(head, { maxLength: 5 }) }, plainObjects),
   fc.record(
     {

@@ -15,7 +15,7 @@ import type { RejectionReason } from '../../src-main/swarm/records/rejections.ts
 import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
 import type { Stranger } from './stranger.ts';
-import { dial, GREETING, pack } from './stranger.ts';
+import { dial, GREETING, nestedBatches, pack } from './stranger.ts';
 
 interface Scene {
   t: TestContext;
@@ -83,15 +83,6 @@ test('bad frames are counted, the sender dropped, the honest trade goes on', asy
   );
   await honestTrade();
 });
-
-function nestedBatches(depth: number): Buffer {
-  const bytes = Buffer.alloc(3 + 7 * depth);
-  for (let level = 0, at = 3; level < depth; level++, at += 7) {
-    bytes[at] = 0xfe;
-    bytes.writeUInt32LE(bytes.byteLength - at - 5, at + 1);
-  }
-  return bytes;
-}
 
 test('a flood of channels, of messages, of bytes', async (t) => {
   const { node, refused, honestTrade } = await scene(t, { messageBurst: 30, messagesPerSecond: 1 });

@@ -21,7 +21,7 @@ test('two nodes without a DHT find each other on the local network and trade; st
   ]);
   const key = (node: typeof a) => node.report()!.publicKey;
   const hear = () => a.report()!.recentOrigins.includes(key(b)) && b.report()!.recentOrigins.includes(key(a));
-  const ms = await until('they trade', hear, 20_000);
+  const ms = await until('they trade', hear, 40_000);
   t.diagnostic(`trading ${(ms / 1_000).toFixed(1)} s after both are up`);
   await pause(1_000);
   const row = a.report()!.peers.find(({ peer }) => peer === key(b));
@@ -43,7 +43,7 @@ test('a host that floods mDNS costs neither the trade nor memory, and is not ech
   const b = await network.start(2, {});
   const key = (node: typeof a) => node.report()!.publicKey;
   const hear = () => a.report()!.recentOrigins.includes(key(b)) && b.report()!.recentOrigins.includes(key(a));
-  await until('they trade', hear, 20_000);
+  await until('they trade', hear, 40_000);
   const before = a.report()!.rssBytes;
   const flood = await network.start(3, { role: 'flood' });
   await pause(4_000);

@@ -48,7 +48,7 @@ async function trade(): Promise<void> {
     now: Date.now,
     random: Math.random,
     log: (level, message) => void process.stdout.write(`${level} ${message}\n`),
-    limits: { refreshAtMs: [300, 1_000, 3_000], pullIntervalMs: 300, pullsPerSecond: 8, watchdogMs: 1_500 },
+    limits: { refreshAtMs: [300, 1_000, 3_000], pullIntervalMs: 300, pullsPerSecond: 8, watchdogMs: 5_000 },
   });
   const seenAtMs = new Map<string, number>();
   for (let round = 1; ; round++) {

@@ -143,7 +143,7 @@ async function startNode(
   await until(
     `host ${String(host)} says something: ${output}`,
     () => latest !== null || child.exitCode !== null,
-    15_000,
+    40_000,
   );
   if (child.exitCode !== null) throw new Error(`host ${String(host)} ended: ${output}`);
   return {

@@ -27,7 +27,18 @@ export const GREETING: Message = {
   capabilities: CAPABILITY.generates,
   instanceId: randomBytes(16),
   membership: null,
+  relayKey: null,
 };
+
+/** A frame of batches in batches: without a gate it overflows the stack of Protomux. */
+export function nestedBatches(depth: number): Buffer {
+  const bytes = Buffer.alloc(3 + 7 * depth);
+  for (let level = 0, at = 3; level < depth; level++, at += 7) {
+    bytes[at] = 0xfe;
+    bytes.writeUInt32LE(bytes.byteLength - at - 5, at + 1);
+  }
+  return bytes;
+}
 
 export class Stranger {
   readonly identity: Identity;

@@ -18,7 +18,7 @@ import {
 import type { Head } from './record.ts';
 
 /** What a member does. Unknown bits are ignored. */
-export const CAPABILITY = { generates: 1, trains: 2, relays: 4 } as const;
+export const CAPABILITY = { generates: 1, trains: 2, relays: 4, carries: 8 } as const;
 
 export interface Handshake {
   kind: 'handshake';
@@ -28,6 +28,8 @@ export interface Handshake {
   instanceId: Buffer;
   /** Proof of the swarm's secret; null in a public swarm. */
   membership: Buffer | null;
+  /** Where packets of others are carried; null where none are. Goes with `CAPABILITY.carries`. */
+  relayKey: Buffer | null;
 }
 export interface Heads {
   kind: 'heads';
@@ -161,10 +163,17 @@ function writeHandshake(out: ByteWriter, message: Handshake): void {
   out
     .u16(message.version)
     .u16(message.minVersion)
-    .u32(message.capabilities)
+    .u32(capabilitiesOf(message))
     .fixed(message.instanceId, INSTANCE_ID_BYTES)
     .u8(message.membership === null ? 0 : 1);
   if (message.membership !== null) out.fixed(message.membership, HASH_BYTES);
+  if (message.relayKey !== null) out.fixed(message.relayKey, PUBLIC_KEY_BYTES);
+}
+
+/** The bit says whether the key follows. */
+function capabilitiesOf({ capabilities, relayKey }: Handshake): number {
+  const others = (capabilities & ~CAPABILITY.carries) >>> 0;
+  return relayKey === null ? others : (others | CAPABILITY.carries) >>> 0;
 }
 
 function readHandshake(reader: ByteReader): Handshake {
@@ -174,9 +183,10 @@ function readHandshake(reader: ByteReader): Handshake {
   const capabilities = reader.u32();
   const instanceId = reader.fixed(INSTANCE_ID_BYTES);
   const membership = reader.bounded(reader.u8(), 1) === 1 ? reader.fixed(HASH_BYTES) : null;
+  const relayKey = (capabilities & CAPABILITY.carries) === 0 ? null : reader.fixed(PUBLIC_KEY_BYTES);
   // A later version may append fields here; everything before stays where it is for ever.
   reader.skipRest();
-  return { kind: 'handshake', version, minVersion, capabilities, instanceId, membership };
+  return { kind: 'handshake', version, minVersion, capabilities, instanceId, membership, relayKey };
 }
 
 function writePull(out: ByteWriter, message: Pull): void {

@@ -94,8 +94,8 @@ export function signProfile(
   owner: OwnerProof,
   keys: KeyPair,
 ): Profile {
-  const displayName = boundedName(fields.displayName);
-  const team = boundedName(fields.team);
+  const displayName = publicName(fields.displayName);
+  const team = publicName(fields.team);
   const out = new ByteWriter()
     .u8(NOTE.profileByte)
     .fixed(keys.publicKey, PUBLIC_KEY_BYTES)
@@ -162,16 +162,16 @@ function readReceipt(reader: ByteReader): Receipt {
 }
 
 function readProfile(reader: ByteReader, peer: Buffer): Pick<Profile, 'kind' | 'displayName' | 'team' | 'owner'> {
-  const displayName = boundedName(reader.text(NOTE.maxNameBytes));
-  const team = boundedName(reader.text(NOTE.maxNameBytes));
+  const displayName = publicName(reader.text(NOTE.maxNameBytes));
+  const team = publicName(reader.text(NOTE.maxNameBytes));
   const owner = reader.fixed(PUBLIC_KEY_BYTES);
   const proof = reader.bounded(reader.u8(), 1) === 1 ? reader.fixed(SIGNATURE_BYTES) : null;
   if (reader.failed === null && !isDeviceOf(peer, owner, proof)) reader.fail('malformed');
   return { kind: 'profile', displayName, team, owner: toHex(owner) };
 }
 
-/** One visible line; cut until it fits the wire. */
-function boundedName(text: string): string {
+/** What others see of a name: one visible line, cut until it fits the wire. */
+export function publicName(text: string): string {
   let name = safeLine(text, NOTE.maxNameCharacters);
   while (Buffer.byteLength(name, 'utf8') > NOTE.maxNameBytes) name = Array.from(name).slice(0, -1).join('');
   return name;

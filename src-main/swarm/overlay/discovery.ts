@@ -12,11 +12,13 @@ import { hash, mac, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
 import type { SwarmLimits } from '../limits.ts';
 import { assertLocalBootstrap, isConfined, isLoopback } from './confinement.ts';
-import { DhtNode } from './dht-node.ts';
+import { DhtNode, OfferedRelays } from './dht-node.ts';
+import type { Reach } from './dht-node.ts';
 import { Lan } from './lan.ts';
 import type { LanPeer } from './lan-records.ts';
 import { isLanAddress, natKind, publicAddress } from './paths.ts';
 import type { NatKind, PeerPath } from './paths.ts';
+import { RelayService } from './relay-service.ts';
 import type { ShardTopic } from './shards.ts';
 
 /** Address of a DHT node. */
@@ -32,11 +34,15 @@ export interface DiscoveryOptions {
   limits: SwarmLimits;
   /** False refuses the connection (banned, quota); the peer is then not dialled again by this process. */
   accepts: (peer: PeerId, address: string | null) => boolean;
-  onConnection: (connection: NoiseStream) => void;
+  /** `address` is null when unknown, and no internet address where the packets go through a relay. */
+  onConnection: (connection: NoiseStream, address: string | null) => void;
   /** Find members on the local network by mDNS. Never on loopback, nor in a process confined to it. */
   lanDiscovery: boolean;
   /** What LAN discovery hides behind, known to members only. */
   swarmTopic: Buffer;
+  /** Carry packets between others that cannot reach each other, once this node turns out to be openly reachable. */
+  carriesForOthers: boolean;
+  reach: Reach;
   elapsed: () => number;
   random: () => number;
   /** True while a peer is connected and ready: then the watchdog has nothing to do. */
@@ -67,6 +73,9 @@ export class Discovery {
   readonly #dht: DhtNode;
   readonly #mayLan: boolean;
   #lan: Lan | null = null;
+  readonly #offered = new OfferedRelays();
+  #relay: RelayService | null = null;
+  #relayIsOpen = false;
   readonly #sessions: { refresh(): Promise<boolean> }[] = [];
   /** Not dialled for a while. Bounded by how often a connection ends so. */
   readonly #resting = new Set<PeerId>();
@@ -85,11 +94,13 @@ export class Discovery {
     this.#options = options;
     const onLoopback = host !== undefined && isLoopback(host);
     this.#mayLan = options.lanDiscovery && !onLoopback && !isConfined();
-    this.#dht = new DhtNode({
+    const node = {
       ...(bootstrap === undefined ? {} : { bootstrap: [...bootstrap] }),
       ...(host === undefined ? {} : { host }),
-    });
-    this.#swarm = new Hyperswarm({ keyPair, dht: this.#dht, maxPeers: limits.maxPeers });
+    };
+    this.#dht = new DhtNode(node, options.reach, options.elapsed);
+    const relayThrough = (force: boolean | undefined) => this.#relayFor(force === true);
+    this.#swarm = new Hyperswarm({ keyPair, dht: this.#dht, maxPeers: limits.maxPeers, relayThrough });
     this.#swarm.on('connection', (connection, info) => this.#onConnection(connection, info));
   }
 
@@ -100,6 +111,11 @@ export class Discovery {
     for (const delayMs of this.#options.limits.refreshAtMs) this.#later(delayMs, () => this.refresh());
     this.#armWatchdog();
     void this.#openLan();
+    if (this.#options.carriesForOthers)
+      void this.#dht.fullyBootstrapped().then(
+        () => this.#offerRelay(),
+        () => undefined,
+      );
   }
 
   /** False when no DHT node answers: no network, or the bootstrap is gone. */
@@ -115,13 +131,24 @@ export class Discovery {
       nat: natKind(seen),
       publicAddress: publicAddress(seen),
       lanDiscovery: this.#lan !== null,
-      relaying: { sessions: 0, bytes: 0 },
+      relaying: this.#relay?.carried ?? { sessions: 0, bytes: 0 },
     };
+  }
+
+  /** Where this node carries packets of others; null where it does not. */
+  get relayKey(): Buffer | null {
+    return this.#relayIsOpen ? (this.#relay?.publicKey ?? null) : null;
+  }
+
+  /** A neighbour carries packets of others under this key; null: no longer. */
+  noteRelay(peer: PeerId, relayKey: Buffer | null): void {
+    this.#offered.set(peer, relayKey);
   }
 
   /** How packets get to a connected peer. */
   pathOf(peer: PeerId): PeerPath {
     const connection = this.#connections.get(peer);
+    if (connection !== undefined && this.#isRelayed(peer, connection)) return 'relayed';
     return isLanAddress(connection?.rawStream.remoteHost ?? '') ? 'lan' : 'direct';
   }
 
@@ -176,6 +203,7 @@ export class Discovery {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#closeLan();
+    void this.#relay?.close();
     const { closeDeadlineMs } = this.#options.limits;
     const left = await within(
       closeDeadlineMs,
@@ -187,6 +215,32 @@ export class Discovery {
       closeDeadlineMs,
       this.#quietly('force', () => this.#swarm.destroy({ force: true })),
     );
+  }
+
+  #isRelayed(peer: PeerId, connection: NoiseStream): boolean {
+    const relayKey = this.#dht.relayOf(connection);
+    return relayKey !== null && !this.#offered.isOf(peer, relayKey);
+  }
+
+  /** A relay where a hole cannot be punched, or has failed to be. */
+  #relayFor(force: boolean): Buffer | null {
+    const isNeeded = force || this.#dht.randomized || this.#options.reach === 'closed';
+    return isNeeded ? this.#offered.pick(this.#options.random) : null;
+  }
+
+  async #offerRelay(): Promise<void> {
+    if (this.#closing !== null || this.#relay !== null || this.outside.nat !== 'open') return;
+    const { limits, elapsed, log } = this.#options;
+    const relay = new RelayService({ dht: this.#dht, limits, elapsed, log: (message) => log('debug', message) });
+    this.#relay = relay;
+    try {
+      await relay.open();
+      this.#relayIsOpen = true;
+    } catch (error) {
+      log('debug', `relay: ${describeError(error)}`);
+      this.#relay = null;
+      await relay.close();
+    }
   }
 
   async #openLan(): Promise<void> {
@@ -225,12 +279,15 @@ export class Discovery {
     const { limits, accepts, onConnection, log } = this.#options;
     const full = this.#swarm.connections.size > limits.maxConnections;
     const refused = this.#closing !== null || full;
-    if (refused || !accepts(toHex(connection.remotePublicKey), connection.rawStream.remoteHost)) {
+    const peer = toHex(connection.remotePublicKey);
+    const { remoteHost } = connection.rawStream;
+    // The relay's address says nothing of the peer: what the peer does must not be held against it.
+    const address = this.#isRelayed(peer, connection) ? `relay ${String(remoteHost)}` : remoteHost;
+    if (refused || !accepts(peer, address)) {
       info.reconnect(false);
       connection.destroy();
       return;
     }
-    const peer = toHex(connection.remotePublicKey);
     this.#infos.set(peer, info);
     this.#connections.set(peer, connection);
     connection.on('close', () => {
@@ -238,7 +295,7 @@ export class Discovery {
       if (this.#connections.get(peer) === connection) this.#connections.delete(peer);
     });
     try {
-      onConnection(connection);
+      onConnection(connection, address);
     } catch (error) {
       log('warn', `connection handler: ${describeError(error)}`);
       connection.destroy();
@@ -254,6 +311,7 @@ export class Discovery {
 
   /** Without a peer: another lookup; without a DHT as well: start the network part afresh, which is what heals it. */
   #watch(): void {
+    if (this.#options.carriesForOthers && !this.#suspended) void this.#offerRelay();
     if (this.#suspended || this.#options.isConnected()) {
       this.#watchdogRuns = 0;
       return;

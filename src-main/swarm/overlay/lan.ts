@@ -30,7 +30,7 @@ const MAX_SERVICES = 256;
 const MAX_PEERS = 64;
 /** The listening starts afresh so often: everybody answers again, and who is gone is forgotten. */
 const LISTEN_MS = 5 * 60_000;
-const OFFER_AGAIN_MS = 20_000;
+const OFFER_AGAIN_MS = 10_000;
 /** Of two that hear each other, the one with the smaller key dials at once, the other after this. */
 const SECOND_DIAL_MS = 2_000;
 

@@ -37,8 +37,12 @@ export interface LinkHandlers {
 export interface LinkOptions {
   connection: NoiseStream;
   topic: Buffer;
+  /** Remote address, for the quota per address; null when unknown. */
+  address: string | null;
   capabilities: number;
   instanceId: Buffer;
+  /** Where this node carries packets of others; null where it does not. */
+  relayKey: Buffer | null;
   /** Null in a public swarm. */
   secretKey: Buffer | null;
   limits: SwarmLimits;
@@ -113,7 +117,7 @@ export class Link {
     const { connection, limits, elapsed } = options;
     this.#options = options;
     this.peer = toHex(connection.remotePublicKey);
-    this.address = connection.rawStream.remoteHost;
+    this.address = options.address;
     this.#pullsIn = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.#pullsOut = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.headChecks = new RateLimit(limits.headsPerRound, WIRE.maxHeads, elapsed());
@@ -153,10 +157,10 @@ export class Link {
       if (this.#gate.bytesIn === 0) this.close(null);
     }, this.#options.halfOpenMs);
     this.#channel.open();
-    const { connection, capabilities, instanceId } = this.#options;
+    const { connection, capabilities, instanceId, relayKey } = this.#options;
     const { version, minVersion } = WIRE;
     const membership = this.#membershipOf(connection.publicKey);
-    this.#send({ kind: 'handshake', version, minVersion, capabilities, instanceId, membership });
+    this.#send({ kind: 'handshake', version, minVersion, capabilities, instanceId, membership, relayKey });
   }
 
   get bytesIn(): number {

@@ -48,6 +48,10 @@ export interface ExchangeOptions {
   onFull: (peer: PeerId) => void;
   /** Somebody busy says that this peer may have more. */
   onHint: (peer: Buffer) => void;
+  /** Where this node carries packets of others now; null where it does not. */
+  relayKey: () => Buffer | null;
+  /** Where a neighbour carries packets of others; null when it does not, or is gone. */
+  onRelayOffer: (peer: PeerId, relayKey: Buffer | null) => void;
   /** A peer says that this node's identity runs twice. */
   onDoubledClaim: (peer: PeerId) => void;
   onChange: () => void;
@@ -108,13 +112,15 @@ export class Exchange {
     return same.length < limits.maxConnectionsPerAddress;
   }
 
-  connect(connection: NoiseStream): void {
+  connect(connection: NoiseStream, address: string | null): void {
     const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
     const link = new Link({
       connection,
+      address,
+      relayKey: this.#options.relayKey(),
       bandwidth: this.#bandwidth,
       halfOpenMs: limits.halfOpenMs * (0.6 + 0.8 * this.#options.random()),
-      addressBytes: this.#addressBytes(connection.rawStream.remoteHost),
+      addressBytes: this.#addressBytes(address),
       topic,
       secretKey,
       instanceId,
@@ -207,6 +213,7 @@ export class Exchange {
       link.close('doubledIdentity');
       return;
     }
+    this.#options.onRelayOffer(link.peer, link.handshake?.relayKey ?? null);
     this.#sendHeads(link);
     this.#pullSoon(link);
     this.#options.onChange();
@@ -265,7 +272,10 @@ export class Exchange {
     this.#bytesOfPeer.set(link.peer, { in: bytesIn, out: bytesOut });
     this.#bytesOfClosed.in += link.bytesIn;
     this.#bytesOfClosed.out += link.bytesOut;
-    if (this.#links.get(link.peer) === link) this.#links.delete(link.peer);
+    if (this.#links.get(link.peer) === link) {
+      this.#links.delete(link.peer);
+      this.#options.onRelayOffer(link.peer, null);
+    }
     this.#options.onChange();
   }
 

@@ -16,6 +16,8 @@ function open(limits = {}) {
   const all = { ...DEFAULT_LIMITS, ...limits };
   const link = new Link({
     connection: wire,
+    address: '127.0.0.1',
+    relayKey: null,
     topic: Buffer.alloc(32, 9),
     capabilities: 7,
     instanceId: Buffer.alloc(16, 2),
@@ -51,6 +53,7 @@ function open(limits = {}) {
   const say = (message: Message) => wire.emit('data', Buffer.concat([Buffer.from([1, 0]), encodeMessage(message)]));
   say({
     kind: 'handshake',
+    relayKey: null,
     version: 1,
     minVersion: 1,
     capabilities: 7,

@@ -1,0 +1,138 @@
+/**
+ * Two nodes that cannot reach each other trade through a third that anybody can reach. On loopback everybody can reach everybody,
+ * so `reach: 'closed'` refuses every direct path that HyperDHT tries (hole punching, local network); that it does is tested
+ * too. Real address translators are not to be had here.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import HyperDHT from 'hyperdht';
+import type { NoiseStream } from 'hyperdht';
+import { keyPairFromSeed, randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { DhtNode } from '../../src-main/swarm/overlay/dht-node.ts';
+import type { SwarmOptions } from '../../src-main/swarm/swarm.ts';
+import { atEnd, openDht, openSwarm, parityGroups, pause, until } from './local-swarm.ts';
+import type { Opened } from './local-swarm.ts';
+import { nestedBatches } from './stranger.ts';
+
+const LIMITS = { pullIntervalMs: 200, pullsPerSecond: 8, halfOpenMs: 1_500, watchdogMs: 800 };
+
+async function openThree(t: TestContext, relay: Partial<SwarmOptions> = {}) {
+  const { bootstrap } = await openDht(t);
+  const open = await openSwarm(t, bootstrap, { reach: 'open', ...relay, limits: { ...LIMITS, ...relay.limits } });
+  await until('the open one knows that it is', () => open.swarm.status().network.nat === 'open');
+  const closed = () => openSwarm(t, bootstrap, { reach: 'closed', limits: LIMITS });
+  const [a, b] = await Promise.all([closed(), closed()]);
+  await until('both know the open one', () => [a, b].every((node) => pathTo(node, open) === 'direct'), 15_000);
+  return { bootstrap, open, a, b };
+}
+
+function pathTo(from: Opened, to: Opened) {
+  return from.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.path ?? null;
+}
+
+test('two closed nodes trade through an open member of the swarm, and each says so', async (t) => {
+  const { open, a, b } = await openThree(t);
+  const ms = await until(
+    'connected through it',
+    () => pathTo(a, b) === 'relayed' && pathTo(b, a) === 'relayed',
+    20_000,
+  );
+  t.diagnostic(`relayed ${(ms / 1_000).toFixed(1)} s after both know the open one`);
+  assert.deepEqual(a.swarm.status().network.paths, { direct: 1, relayed: 1, lan: 0 });
+  a.swarm.share(parityGroups(3), 1);
+  await until('b has them', () => b.swarm.status().groupsPooled >= 3);
+  const carried = open.swarm.status().network.relaying;
+  assert.equal(carried.sessions, 1);
+  await until('bytes are counted', () => open.swarm.status().network.relaying.bytes > 1_000);
+  await b.swarm.close();
+  await until('the relay lets go', () => open.swarm.status().network.relaying.sessions === 0);
+});
+
+test('without anybody who carries they stay apart; what is shared crosses through the third all the same', async (t) => {
+  const { a, b } = await openThree(t, { carriesForOthers: false });
+  a.swarm.share(parityGroups(3), 1);
+  await until('b has them, passed on', () => b.swarm.status().groupsPooled === 3, 15_000);
+  await pause(2_000);
+  assert.deepEqual([pathTo(a, b), pathTo(b, a)], [null, null]);
+});
+
+test('a node with a bandwidth cap carries nothing', async (t) => {
+  const { a, b, open } = await openThree(t, { limits: { maxBytesPerSecondOut: 1_000_000 } });
+  await pause(1_500);
+  assert.deepEqual([pathTo(a, b), open.swarm.status().network.relaying.sessions], [null, 0]);
+});
+
+test('a pair that used up its bytes is let go, and so is everybody when the hour is used up', async (t) => {
+  const { a, b, open } = await openThree(t, { limits: { relayPairBytes: 30_000, relayBytesPerHour: 50_000 } });
+  await until('connected through it', () => pathTo(a, b) === 'relayed', 20_000);
+  const text = () => randomBytes(3_000).toString('hex');
+  for (let round = 1; round <= 3; round++) {
+    const groups = parityGroups(12).map(({ task }) => ({ task, completions: [{ text: text(), ended: true }] }));
+    a.swarm.share(groups, round);
+    b.swarm.share(
+      groups.map((group) => ({ ...group, task: { ...group.task, index: group.task.index + 1e6 } })),
+      round,
+    );
+    await pause(700);
+  }
+  await until('let go', () => open.swarm.status().network.relaying.sessions === 0);
+  const { bytes } = open.swarm.status().network.relaying;
+  assert.ok(bytes > 30_000 && bytes < 400_000, `${String(bytes)} bytes`);
+  assert.ok(
+    open.log.some((line) => line.includes('which is the bound')),
+    open.log.join('\n'),
+  );
+  await pause(1_500);
+  assert.equal(open.swarm.status().network.relaying.sessions, 0, 'the hour is used up');
+});
+
+const PAIR = Buffer.concat([Buffer.from([1, 0, 0]), Buffer.alloc(32, 1), Buffer.from([5, 0])]);
+const HOSTILE_FRAMES: Record<string, Buffer[]> = {
+  'batches in batches': [nestedBatches(30_000)],
+  'a short pair message, read beyond its end': [Buffer.from([1, 0, 1])],
+  'pairs again and again': [PAIR, PAIR, PAIR],
+  'an id beyond 32 bits': [Buffer.concat([Buffer.from([1, 0, 0]), Buffer.alloc(32, 1), Buffer.alloc(18, 0xff)])],
+  'channels without end': Array.from({ length: 50 }, (_, i) => Buffer.from([0, 1, i + 1, 1, 97, 0])),
+  noise: Array.from({ length: 20 }, () => randomBytes(40)),
+};
+
+test('a stranger names a relay of its own, which is hostile: the node survives and trades on', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap, { reach: 'closed', limits: LIMITS });
+  // Carries nothing, so that the relay the stranger names is the one that counts.
+  const friend = await openSwarm(t, bootstrap, { reach: 'open', carriesForOthers: false, limits: LIMITS });
+  await until('connected', () => pathTo(a, friend) === 'direct', 15_000);
+  const dht = new HyperDHT({ bootstrap: [...bootstrap], host: '127.0.0.1', firewalled: false });
+  atEnd(t, () => dht.destroy({ force: true }));
+  const stranger = new DhtNode({ bootstrap: [...bootstrap], host: '127.0.0.1' }, 'closed', () => performance.now());
+  atEnd(t, () => stranger.destroy({ force: true }));
+  await Promise.all([dht.fullyBootstrapped(), stranger.fullyBootstrapped()]);
+  for (const [what, frames] of Object.entries(HOSTILE_FRAMES)) {
+    let greeted = 0;
+    const server = dht.createServer({}, (connection: NoiseStream) => {
+      connection.on('error', () => undefined);
+      greeted++;
+      const name = Buffer.from('blind-relay');
+      const id = Buffer.concat([Buffer.from([32]), connection.remotePublicKey]);
+      connection.write(Buffer.concat([Buffer.from([0, 1, 1, name.byteLength]), name, id]));
+      for (const frame of frames) connection.write(frame);
+    });
+    const keys = keyPairFromSeed(randomBytes(32));
+    await server.listen(keys);
+    const target = Buffer.from(a.options.identity.publicKey, 'hex');
+    const dialled = stranger.connect(target, {
+      keyPair: keyPairFromSeed(randomBytes(32)),
+      relayThrough: keys.publicKey,
+    });
+    dialled.on('error', () => undefined);
+    await until(`${what}: the node dialled the hostile relay`, () => greeted >= 1, 10_000);
+    await pause(200);
+    dialled.destroy();
+    if (!dialled.destroyed) await once(dialled, 'close');
+    await server.close();
+  }
+  friend.swarm.share(parityGroups(2), 1);
+  await until('the node trades on', () => a.swarm.status().groupsPooled >= 2);
+});
