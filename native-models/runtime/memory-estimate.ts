@@ -4,10 +4,12 @@
  * (graph-memory.ts); the rest, the constants below, is measured (test/bench/memory-bench.ts compares with real
  * processes). Knows nothing of how much memory there is.
  */
-import { adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
+import { adapterConfig, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
 import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { linearNames } from '../policy/linears.ts';
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
+import { stackedConfig } from '../policy/stacked-adapter.ts';
 import { paddedLength } from './batch.ts';
 import { rowsThatFit } from './generate.ts';
 import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
@@ -33,6 +35,8 @@ export interface MemoryQuestion {
   scoring: boolean;
   /** A second copy of the weights to score with; an adapter needs none. */
   reference: boolean;
+  /** Where BRIDGE trains it: rank of the second adapter. Its twin costs all that is trained, with its optimiser, once more. */
+  bridge?: { rank: number } | null;
 }
 /** Bytes; their sum is what the process has resident at most. */
 export interface MemoryParts {
@@ -69,22 +73,40 @@ const CACHE_STEP = 16;
 export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const { config, adapter, work, objectives, scoring, reference } = question;
   const total = parameterCount(parameterSlots(config));
-  const trained = adapter ? parameterCount(adapterSlots(config, adapter)) : total;
+  const bridge = question.bridge ? bridgeCounts(config, adapter, question.bridge.rank) : null;
+  const computed = bridge ? bridge.computed : adapter;
+  const trained = computed ? parameterCount(adapterSlots(config, computed)) : total;
   const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
-  const training = graphPeakBytes(gradientGraph(config, anyLoss, adapter), trainingDimensions(config, work));
-  const scored = scoring ? graphPeakBytes(scoreGraph(config, adapter), trainingDimensions(config, work)) : 0;
+  const training = graphPeakBytes(gradientGraph(config, anyLoss, computed), trainingDimensions(config, work));
+  const scored = scoring ? graphPeakBytes(scoreGraph(config, computed), trainingDimensions(config, work)) : 0;
   const parts: MemoryParts = {
     process: PROCESS_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
     tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
-    weights: 4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0)),
-    optimiser: 8 * trained,
-    gradients: 8 * trained,
+    weights: 4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)),
+    optimiser: 8 * (bridge?.moments ?? trained),
+    gradients: 8 * trained + 4 * (bridge?.gradients ?? 0),
     cache: CACHES_ALIVE * (rows + work.prompts) * capacity(work) * perPosition,
-    activations: Math.round(ARENA_WASTE * (decodingBytes(config, adapter, work) + objectives * training + scored)),
+    activations: Math.round(ARENA_WASTE * (decodingBytes(config, computed, work) + objectives * training + scored)),
   };
   const bytes = Object.values(parts as Readonly<Record<keyof MemoryParts, number>>);
   return { parts, totalBytes: bytes.reduce((sum, part) => sum + part, 0) };
+}
+
+/** What BRIDGE keeps (bridge-policy.ts), in numbers: theta and its twin apart from what computes, w, their optimisers. */
+function bridgeCounts(config: PolicyConfig, first: AdapterConfig | null, rank: number) {
+  const second = adapterConfig(rank, rank, first?.targets ?? linearNames);
+  const computed = first && stackedConfig(first, second);
+  const theta = parameterCount(first ? adapterSlots(config, first) : parameterSlots(config));
+  const w = parameterCount(adapterSlots(config, second));
+  return {
+    /** The adapter of the graphs. */
+    computed,
+    weights: 2 * theta + w,
+    moments: 2 * theta + w,
+    // theta's while its twin's is computed, and w's two halves.
+    gradients: (computed ? 3 * theta + w : theta) + 2 * w,
+  };
 }
 
 /** What any objective's loss costs: its own values are [B,T], next to nothing beside the policy's. */

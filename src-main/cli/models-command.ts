@@ -22,6 +22,7 @@ export interface FitOptions extends ModelsOptions {
   promptTokens?: number;
   microBatch?: number;
   adapter?: 'auto' | 'lora' | 'full';
+  method?: 'sapo' | 'bridge';
   memory?: number;
 }
 
@@ -55,6 +56,7 @@ export function addModelsCommands(program: Command, surroundings: ModelsSurround
     .option('--prompt-tokens <number>', 'longest prompt', atLeast(1))
     .option('--micro-batch <number>', 'most tokens in one pass', atLeast(1))
     .option('--adapter <mode>', 'auto, lora or full', adapterMode)
+    .option('--method <name>', 'sapo or bridge', methodName)
     .option('--memory <megabytes>', 'as if so much memory were free', atLeast(1))
     .action(async (target: string, options: FitOptions) => {
       const { showFit } = await import('./models-fit.ts');
@@ -68,6 +70,11 @@ function atLeast(min: number): (text: string) => number {
     if (value >= min) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} on.`);
   };
+}
+
+function methodName(text: string): FitOptions['method'] & string {
+  if (text === 'sapo' || text === 'bridge') return text;
+  throw new InvalidArgumentError('It must be sapo or bridge.');
 }
 
 function adapterMode(text: string): FitOptions['adapter'] & string {

@@ -7,6 +7,7 @@ import { catalogue } from '../../native-models/hub/catalogue.ts';
 import { findModel, inspectFolder, type ModelPlaces } from '../../native-models/hub/find-models.ts';
 import type { PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
+import { estimateMemory } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { modelPlaces } from '../models/list-models.ts';
@@ -33,13 +34,19 @@ export async function showFit(
   const available = options.memory === undefined ? availableBytes() : options.memory * 1024 * 1024;
   const fit = fitWork(question, available);
   if (options.json === true) {
-    const facts = { model: target, parameters: parametersOf(config), adapter: question.adapter };
+    const facts = {
+      model: target,
+      parameters: parametersOf(config),
+      adapter: question.adapter,
+      bridge: question.bridge ?? null,
+    };
     terminal.print(JSON.stringify({ ...facts, ...fitJson(fit) }, null, 2));
     return;
   }
   const [word, colour] = verdictWords[fit.verdict];
   const { work, estimate } = fit;
-  const trained = question.adapter ? `an adapter of rank ${question.adapter.rank}` : 'all weights';
+  const what = question.adapter ? `an adapter of rank ${question.adapter.rank}` : 'all weights';
+  const trained = question.bridge ? `${what} with BRIDGE` : what;
   terminal.print(
     `${paint(terminal, colour, word)}: training ${trained} needs about ${formatBytes(estimate.totalBytes)}, ${formatBytes(available)} are free`,
   );
@@ -47,6 +54,10 @@ export async function showFit(
   terminal.print(alignPairs(terminal, parts));
   if (work.microBatchTokens < question.work.microBatchTokens)
     terminal.print(`With --micro-batch-tokens ${work.microBatchTokens}; as asked it would need ${formatBytes(fit.askedBytes)}.`); // prettier-ignore
+  if (question.bridge) {
+    const without = estimateMemory(questionFor(config, settings, { ...options, method: 'sapo' }));
+    terminal.print(`Without BRIDGE (--method sapo) it would need ${formatBytes(without.totalBytes)}.`);
+  }
   if (fit.verdict !== 'fits' && question.adapter === null) terminal.print('An adapter needs far less: --adapter lora.');
 }
 

@@ -23,9 +23,12 @@ import type { Config } from '../config.ts';
 import type { Objective } from '../objective/objective.ts';
 import { promptTokens, type PolicyText } from '../rollout/rollout.ts';
 import type { TaskInstance } from '../tasks/task.ts';
+import type { ChosenPolicy } from '../models/policy-choice.ts';
+import { availableBytes, readPolicyConfig } from '../models/model-fit.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
 import type { ExamRow, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
+import { requireRoomForBridge } from './bridge-gate.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
 import type { BenefitMeter } from './benefit/benefit-meter.ts';
 import { takeExam } from './exam.ts';
@@ -132,6 +135,7 @@ export class RunControl {
   private async openPolicy(): Promise<void> {
     const { slot, supervisor, ledger, practice, benefit, state, log } = this.options;
     const { directory } = await slot.open();
+    if (this.options.imitation) log.info(await this.roomForBridge(directory));
     const compute = await supervisor.start();
     if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
     if (this.policyText?.directory !== directory) this.policyText = await readPolicyText(directory);
@@ -250,6 +254,12 @@ export class RunControl {
       report,
       commit: (result) => this.commit(result, host),
     };
+  }
+
+  /** @throws WaggleError `bridgeMemory` */
+  private async roomForBridge(directory: string): Promise<string> {
+    await this.options.supervisor.stop(); // what a former process holds is free then
+    return requireRoomForBridge(await readPolicyConfig(directory), this.options.config, availableBytes());
   }
 
   private bridgeParts(

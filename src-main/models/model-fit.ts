@@ -18,6 +18,7 @@ export interface FitWishes {
   promptTokens?: number;
   microBatch?: number;
   adapter?: 'auto' | 'lora' | 'full';
+  method?: Config['method'];
 }
 
 /** Longest prompt that is reckoned with: a task's words with the chat template around them. */
@@ -39,7 +40,8 @@ export async function readPolicyConfig(directory: string): Promise<PolicyConfig>
 
 /** The memory that a round of these settings asks for. */
 export function questionFor(config: PolicyConfig, settings: Config, wishes: FitWishes = {}): MemoryQuestion {
-  const { ownObjective, peerObjective, klWeight, loraRank, loraAlpha, loraTargets } = settings;
+  const { ownObjective, peerObjective, method, klWeight, loraRank, loraAlpha, loraTargets } = settings;
+  const isBridge = (wishes.method ?? method) === 'bridge';
   const mode = wishes.adapter ?? settings.adapter;
   const request = { mode, rank: loraRank, alpha: loraAlpha, targets: loraTargets };
   return {
@@ -52,9 +54,10 @@ export function questionFor(config: PolicyConfig, settings: Config, wishes: FitW
       completionTokens: wishes.maxTokens ?? settings.maxNewTokens,
       microBatchTokens: wishes.microBatch ?? settings.microBatchTokens,
     },
-    objectives: ownObjective === peerObjective ? 1 : 2,
+    objectives: new Set([ownObjective, peerObjective, ...(isBridge ? ['sft'] : [])]).size,
     scoring: true,
     reference: klWeight > 0,
+    bridge: isBridge ? { rank: settings.bridgeRank } : null,
   };
 }
 

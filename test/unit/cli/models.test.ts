@@ -81,6 +81,12 @@ test('pull fetches a model that then is listed, found again without a network, a
   assert.ok(own.fit && own.fit.needBytes > 1e8);
   const fit = await place.run(['fit', MODEL, '--memory', '100000']);
   assert.match(fit.out, /^fits: training all weights needs about \d/);
+  const bridge = await place.run(['fit', MODEL, '--memory', '100000', '--method', 'bridge']);
+  assert.match(
+    bridge.out,
+    /^fits: training all weights with BRIDGE needs .*\nWithout BRIDGE \(--method sapo\) it would/s,
+  );
+  assert.equal((await place.run(['fit', MODEL, '--method', 'other'])).code, 2);
 });
 
 test('a model of the Hugging Face cache is used where it is', async (t) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { catalogue } from '../../../native-models/hub/catalogue.ts';
-import { adapterConfig } from '../../../native-models/policy/adapter.ts';
+import { adapterConfig, adapterSlots } from '../../../native-models/policy/adapter.ts';
 import { linearNames } from '../../../native-models/policy/linears.ts';
 import { parameterCount, parameterSlots } from '../../../native-models/policy/parameters.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../../native-models/policy/policy-config.ts';
@@ -61,6 +61,30 @@ test('more work needs more, and a part of the work never more than all of it', (
     }),
     { numRuns: 30 },
   );
+});
+
+test('BRIDGE holds what is trained and its optimiser twice over; over an adapter that is little', () => {
+  const count = parameterCount(parameterSlots(config));
+  const bridge = { rank: 16 };
+  const second = parameterCount(adapterSlots(config, adapterConfig(16, 16, linearNames)));
+  const [plain, whole] = [estimateMemory(question).parts, estimateMemory({ ...question, bridge }).parts];
+  assert.equal(whole.weights - plain.weights, 4 * (2 * count + second));
+  assert.equal(whole.optimiser - plain.optimiser, 8 * (count + second));
+  assert.equal(whole.gradients - plain.gradients, 4 * (count + 2 * second));
+  const over = (more: Partial<MemoryQuestion>): number => estimateMemory({ ...question, adapter, ...more }).totalBytes;
+  const first = parameterCount(adapterSlots(config, adapter));
+  const kept = over({ bridge }) - over({});
+  assert.ok(kept > 4 * (4 * first + 8 * second), 'the stack, theta, its twin, w; their moments and gradients');
+  for (const { id, config: shape } of catalogue.slice(0, 3)) {
+    const costOf = (more: Partial<MemoryQuestion>): number => {
+      const need = (asked: Partial<MemoryQuestion>) =>
+        estimateMemory({ ...question, config: shape, ...more, ...asked });
+      const [withIt, without] = [need({ bridge }).parts, need({}).parts];
+      const held = ({ weights, optimiser, gradients }: typeof withIt) => weights + optimiser + gradients;
+      return held(withIt) - held(without);
+    };
+    assert.ok(costOf({ adapter }) < costOf({}) / 5, id);
+  }
 });
 
 test('an adapter needs less than all weights for every model of the catalogue', () => {
