@@ -14,6 +14,68 @@ export interface TensorView {
 }
 export type TensorViews = Record<string, TensorView>;
 
+/** The runtime's own handle; its typings speak of a browser's GPUBuffer. */
+type DeviceBuffer = object;
+const tensorOn = ort.Tensor.fromGpuBuffer as unknown as (
+  buffer: DeviceBuffer,
+  options: { dataType: string; dims: number[] },
+) => ort.Tensor;
+const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+let alive = 0;
+/** Tensors on the card that were not disposed. */
+export function deviceTensorsAlive(): number {
+  return alive;
+}
+
+/** Numbers that stay in the graphics card's memory. Its owner disposes it; views of it are not owned. */
+export class DeviceTensor {
+  readonly dims: readonly number[];
+  /** For `GraphSession` alone. */
+  readonly tensor: ort.Tensor;
+  /** What the runtime gave; null in a view. */
+  private readonly owned: ort.Tensor | null;
+
+  constructor(tensor: ort.Tensor, owned: ort.Tensor | null = tensor) {
+    this.tensor = tensor;
+    this.dims = tensor.dims;
+    this.owned = owned;
+    if (owned === tensor) alive++;
+  }
+
+  get location(): ort.Tensor.DataLocation {
+    return this.tensor.location;
+  }
+
+  /** The same memory under other dims: of as many elements, or of fewer from its start. */
+  view(dims: readonly number[]): DeviceTensor {
+    return new DeviceTensor(this.under(dims), null);
+  }
+
+  /** The same tensor under other dims, to be owned in its place. */
+  reshape(dims: readonly number[]): DeviceTensor {
+    return new DeviceTensor(this.under(dims), this.owned);
+  }
+
+  /** Idempotent. */
+  dispose(): void {
+    if (!this.owned || this.owned.location === 'none') return;
+    this.owned.dispose();
+    alive--;
+  }
+
+  private under(dims: readonly number[]): ort.Tensor {
+    if (elements(dims) > elements(this.dims)) throw new RangeError(`${dims.join('x')} of ${this.dims.join('x')}`);
+    const { type, gpuBuffer } = this.tensor as ort.Tensor & { gpuBuffer: DeviceBuffer };
+    return tensorOn(gpuBuffer, { dataType: type, dims: [...dims] });
+  }
+}
+export type Feeds = Record<string, TensorView | DeviceTensor>;
+/** Providers whose runtime keeps tensors between runs. onnxruntime-node 1.30 does it for WebGPU alone. */
+export function keepsTensors(provider: ProviderName): boolean {
+  return provider === 'webgpu';
+}
+
 export interface SessionOptions {
   provider: ProviderName;
   /** See ComputeTarget; left out, the first. */
@@ -22,6 +84,8 @@ export interface SessionOptions {
   threads: number;
   /** Shapes that repeat let the runtime plan its memory once; leave off where they change every run. */
   shapesRepeat: boolean;
+  /** Results that stay on the card, made anew in each run (`runKeeping`). Needs `keepsTensors`. */
+  keep?: readonly string[];
   /** Constants whose bytes the model leaves out, by name; they are read while the session is made, and never again. */
   beside?: ReadonlyMap<string, Float32Array | Uint8Array>;
   /** Writes which provider runs each node to standard error. */
@@ -48,7 +112,9 @@ export class GraphSession {
         `${options.provider} is not part of this platform's ONNX Runtime (it has ${bundledProviders().join(', ')})`,
       );
     }
+    const keep = options.keep?.map((name) => [name, 'gpu-buffer'] as const);
     const session = await ort.InferenceSession.create(model, {
+      ...(keep ? { preferredOutputLocation: Object.fromEntries(keep) } : {}),
       executionProviders: executionProviders(options),
       ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
       interOpNumThreads: 1,
@@ -76,17 +142,28 @@ export class GraphSession {
   }
 
   /**
-   * Runs once. Results named in `into` are written to those arrays; the others are allocated by the runtime.
-   * @returns every output by name
+   * Runs once. Results named in `into` are written to those arrays or tensors, which may be fed at the same time where the
+   * operator allows it; a session that keeps results takes none. The others are allocated by the runtime.
+   * @returns every output in main memory by name
    */
   async run(
-    feeds: TensorViews,
-    into: TensorViews = {},
+    feeds: Feeds,
+    into: Feeds = {},
     wanted: readonly string[] = this.session.outputNames,
   ): Promise<Record<string, TensorView>> {
+    return (await this.runKeeping(feeds, into, wanted)).results;
+  }
+
+  /** The same; `kept`: what stays on the card, now the caller's to dispose. */
+  async runKeeping(
+    feeds: Feeds,
+    into: Feeds = {},
+    wanted: readonly string[] = this.session.outputNames,
+  ): Promise<{ results: Record<string, TensorView>; kept: Record<string, DeviceTensor> }> {
     const fetches: Record<string, ort.Tensor | null> = {};
     const shared = new Map<TensorView, ort.Tensor>();
-    const tensor = (view: TensorView): ort.Tensor => {
+    const tensor = (view: TensorView | DeviceTensor): ort.Tensor => {
+      if (view instanceof DeviceTensor) return view.tensor;
       const known = shared.get(view);
       if (known) return known;
       const made = toTensor(view);
@@ -95,10 +172,13 @@ export class GraphSession {
     };
     for (const name of wanted) fetches[name] = into[name] ? tensor(into[name]) : null;
     const fed = Object.fromEntries(Object.entries(feeds).map(([name, view]) => [name, tensor(view)]));
-    const results = await this.session.run(fed, fetches);
-    return Object.fromEntries(
-      Object.entries(results).map(([name, value]) => [name, { data: value.data as Float32Array, dims: value.dims }]),
-    );
+    const results: Record<string, TensorView> = {};
+    const kept: Record<string, DeviceTensor> = {};
+    for (const [name, value] of Object.entries(await this.session.run(fed, fetches))) {
+      if (value.location === 'cpu') results[name] = { data: value.data as Float32Array, dims: value.dims };
+      else if (!into[name]) kept[name] = new DeviceTensor(value);
+    }
+    return { results, kept };
   }
 
   async close(): Promise<void> {
