@@ -8,7 +8,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import { lowerGraph } from '../graph/lower.ts';
 import type { Value } from '../graph/ops.ts';
 import type { AdamWOptions } from '../optim/adamw.ts';
-import { DeviceTensor, GraphSession, type Feeds, type SessionOptions } from './ort-session.ts';
+import { GraphSession, type DeviceTensor, type Feeds, type SessionOptions } from './ort-session.ts';
 import { loweringFor } from './provider.ts';
 
 type Base = Pick<SessionOptions, 'provider' | 'device' | 'threads' | 'verbosePlacement'>;

@@ -7,7 +7,7 @@
  */
 import type { AdamWOptions, AdamWState } from '../optim/adamw.ts';
 import type { ParameterSlot } from '../policy/parameters.ts';
-import { DeviceMath } from './device-math.ts';
+import type { DeviceMath } from './device-math.ts';
 import type { DeviceTensor, Feeds, TensorViews } from './ort-session.ts';
 
 type Tensors = Map<string, DeviceTensor>;

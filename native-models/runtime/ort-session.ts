@@ -16,10 +16,9 @@ export type TensorViews = Record<string, TensorView>;
 
 /** The runtime's own handle; its typings speak of a browser's GPUBuffer. */
 type DeviceBuffer = object;
-const tensorOn = ort.Tensor.fromGpuBuffer as unknown as (
-  buffer: DeviceBuffer,
-  options: { dataType: string; dims: number[] },
-) => ort.Tensor;
+const tensors = ort.Tensor as unknown as {
+  fromGpuBuffer(buffer: DeviceBuffer, options: { dataType: string; dims: number[] }): ort.Tensor;
+};
 const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
 let alive = 0;
@@ -67,7 +66,7 @@ export class DeviceTensor {
   private under(dims: readonly number[]): ort.Tensor {
     if (elements(dims) > elements(this.dims)) throw new RangeError(`${dims.join('x')} of ${this.dims.join('x')}`);
     const { type, gpuBuffer } = this.tensor as ort.Tensor & { gpuBuffer: DeviceBuffer };
-    return tensorOn(gpuBuffer, { dataType: type, dims: [...dims] });
+    return tensors.fromGpuBuffer(gpuBuffer, { dataType: type, dims: [...dims] });
   }
 }
 export type Feeds = Record<string, TensorView | DeviceTensor>;
