@@ -19,12 +19,13 @@ import type { AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { gradientGraph } from '../../native-models/policy/graphs.ts';
 import type { Logger } from '../base/log.ts';
 import type { Objective } from '../objective/objective.ts';
+import type { PolicyHome } from './policy-home.ts';
 import { FailureCount, type ProviderTrouble, type TroubleKind } from './provider-trouble.ts';
 
 export interface ComputeSupervisorOptions {
   spawn: SpawnCompute;
-  policyDirectory: string;
-  checkpointDirectory: string;
+  /** Asked at every start. */
+  policy: () => Pick<PolicyHome, 'directory' | 'name' | 'identity' | 'checkpoints'>;
   threads: number;
   adapter: AdapterRequest;
   /** Where BRIDGE trains the policy: the rank of its second adapter. */
@@ -94,8 +95,9 @@ export class ComputeSupervisor {
     void host.exited.then((exit) => this.onExit(host, exit));
     try {
       const opened = await host.call('open', {
-        policyDirectory,
-        checkpointDirectory,
+        policyDirectory: policy.directory,
+        checkpointDirectory: policy.checkpoints,
+        identity: { present: policy.identity, earlier: [policy.name] },
         provider,
         device,
         threads,

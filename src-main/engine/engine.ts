@@ -5,7 +5,6 @@
  *     run-control   does what the run state says: compute process up, rounds, errors      loop   one round
  *     round-ledger  which rounds count: redo log, history, checkpoints                    node-view   what is shown
  */
-import { join } from 'node:path';
 import { forkCompute, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
 import { createEmitter, type Emitter } from '../base/emitter.ts';
@@ -13,9 +12,9 @@ import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import { createObjective } from '../objective/index.ts';
 import type { Objective } from '../objective/objective.ts';
+import { chosenPolicy, type ChosenPolicy } from '../models/policy-choice.ts';
 import { openStore, type RoundRecord, type Store } from '../store/store.ts';
 import { openIdentity, type Identity } from '../swarm/identity/identity.ts';
-import { RedoLog } from '../train/redo-log.ts';
 import { apiCalls } from './api-calls.ts';
 import { BenefitMeter } from './benefit/benefit-meter.ts';
 import type { CallName, Calls, Events, NodeApi } from './api.ts';
@@ -25,9 +24,11 @@ import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { DemonstrationKeeper } from './demonstrations.ts';
 import type { RoundResult, SwarmPort } from './loop.ts';
 import { NodeView } from './node-view.ts';
+import type { PolicyHome } from './policy-home.ts';
+import { PolicySlot } from './policy-slot.ts';
 import { Practice } from './practice.ts';
 import { ProviderChoice } from './provider-choice.ts';
-import { RoundLedger, type RedoEntry } from './round-ledger.ts';
+import { RoundLedger } from './round-ledger.ts';
 import { roundRecord } from './round-record.ts';
 import { RunControl } from './run-control.ts';
 import { createRunState, type RunStateHolder } from './run-state.ts';
@@ -72,21 +73,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       openStore(folder.paths.history, { retention: retentionOf(config), warn: (m) => log.for('store').warn(m) }),
       (s) => s.close(),
     );
-    const policyDirectory = config.policyDirectory === '' ? bundledPolicyDirectory() : config.policyDirectory;
-    const redo = await RedoLog.open<RedoEntry>(join(folder.paths.checkpoints, 'redo.log'));
-    own(redo.log, (l) => l.close());
-    if (redo.damagedBytes > 0)
-      log
-        .for('engine')
-        .warn(`The last ${redo.damagedBytes} bytes of the redo log were damaged; what they held is trained anew`);
     const engine = new WaggleEngine(options, {
       folder,
       identity,
       store,
-      policyDirectory,
+      policy: await chosenPolicy(config, bundledPolicyDirectory),
       taskSet: await practisedTaskSet(config, folder.paths.root),
-      redo: redo.log,
-      entries: redo.entries,
       close: () => closeAll(opened),
     });
     await engine.open();
@@ -109,11 +101,9 @@ interface OwnedParts {
   folder: DataFolder;
   identity: Identity;
   store: Store;
-  policyDirectory: string;
+  policy: ChosenPolicy;
   /** Name of the set that is practised. */
   taskSet: string;
-  redo: RedoLog<RedoEntry>;
-  entries: RedoEntry[];
   close(): Promise<void>;
 }
 
@@ -131,6 +121,7 @@ class WaggleEngine implements Engine {
   private readonly swarms: SwarmChoice;
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
+  private readonly slot: PolicySlot;
   private readonly practice: Practice;
   private readonly demonstrations: DemonstrationKeeper;
   /** Of BRIDGE; null where rewards alone train the policy. */
@@ -164,10 +155,7 @@ class WaggleEngine implements Engine {
     this.swarms = this.createSwarmChoice();
     this.providers = this.createProviders();
     this.ledger = new RoundLedger({
-      redo: parts.redo,
-      entries: parts.entries,
       store: parts.store,
-      directory: parts.folder.paths.checkpoints,
       log: this.log,
       onRecorded: (recorded) => this.view.recorded(recorded),
     });
@@ -241,7 +229,7 @@ class WaggleEngine implements Engine {
       dataDirectory: this.parts.folder.paths.root,
       identity: this.parts.identity,
       policyName: () => this.control.policyName,
-      currentRound: () => this.ledger.round,
+      currentRound: () => this.ledger.sharedRound(this.ledger.round),
       log: log.for('swarm'),
       onChange: () => this.view.changed(),
       onVerified: (group) => this.demonstrations.offer(group),
@@ -294,8 +282,7 @@ class WaggleEngine implements Engine {
     const { config, log, spawnCompute, silenceBaseMs } = this.options;
     return new ComputeSupervisor({
       spawn: spawnCompute ?? forkCompute,
-      policyDirectory: this.parts.policyDirectory,
-      checkpointDirectory: this.parts.folder.paths.checkpoints,
+      policy: () => this.openedPolicy(),
       threads: config.cpuThreads,
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
       bridge: config.method === 'bridge' ? { rank: config.bridgeRank } : null,
@@ -309,14 +296,14 @@ class WaggleEngine implements Engine {
   }
 
   private createView(): NodeView {
-    const { store, folder, policyDirectory } = this.parts;
+    const { store, folder } = this.parts;
     return new NodeView({
       config: this.options.config,
       store,
       emitter: this.emitter,
       ledger: this.ledger,
       trained: this.trained,
-      policyDirectory,
+      policyDirectory: () => this.slot.chosen.directory,
       dataDirectory: folder.paths.root,
       state: () => this.state.current(),
       opened: () => this.control.opened,
@@ -328,14 +315,26 @@ class WaggleEngine implements Engine {
     });
   }
 
+  private openedPolicy(): PolicyHome {
+    const { home } = this.slot;
+    if (home === null) throw new Error('The compute process is started after the policy is known');
+    return home;
+  }
+
+  /** For one round, with its number as peers are told it. */
+  private swarmForRound(): SwarmPort {
+    const port = this.swarm.forRound();
+    return { ...port, share: (groups, round) => port.share(groups, this.ledger.sharedRound(round)) };
+  }
+
   private createControl(): RunControl {
-    const { store, folder, policyDirectory } = this.parts;
+    const { store, folder } = this.parts;
     const { config } = this.options;
     return new RunControl({
       config,
       seed: this.seed,
       objectives: this.objectives,
-      swarm: this.swarm,
+      swarm: { forRound: () => this.swarmForRound() },
       state: this.state,
       supervisor: this.supervisor,
       ledger: this.ledger,
@@ -345,7 +344,7 @@ class WaggleEngine implements Engine {
       imitation: this.imitation,
       store,
       trained: this.trained,
-      policyDirectory,
+      slot: this.slot,
       dataDirectory: folder.paths.root,
       recordOf: (result) => this.recordOf(result),
       report: (stage, done, total) => this.view.report(stage, done, total),

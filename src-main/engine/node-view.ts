@@ -24,7 +24,7 @@ export interface NodeViewOptions {
   emitter: Emitter<Events>;
   ledger: Pick<RoundLedger, 'round' | 'policyVersion' | 'lastCheckpointAt'>;
   trained: Pick<TrainedTime, 'pendingMs'>;
-  policyDirectory: string;
+  policyDirectory: () => string;
   dataDirectory: string;
   state: () => RunState;
   opened: () => OpenedPolicy | null;
@@ -67,7 +67,7 @@ export class NodeView {
       opened: opened(),
       adapter: this.adapter(),
       troubles: this.options.troubles(),
-      policyDirectory,
+      policyDirectory: policyDirectory(),
       policyVersion: ledger.policyVersion,
       config,
       round: ledger.round,

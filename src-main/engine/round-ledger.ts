@@ -22,7 +22,7 @@ import type { RoundResult } from './loop.ts';
 /** One logged round; `plan` is null where there was nothing to train on. */
 export interface RedoEntry {
   round: number;
-  /** Name of the policy that was trained. */
+  /** Identity of the policy that was trained; older logs have its name. */
   policy: string;
   plan: TrainPlan | null;
   /** Levels and successes after the round, see `Practice`; older logs have none. */
@@ -31,13 +31,18 @@ export interface RedoEntry {
   benefit?: JsonValue;
 }
 
-export interface RoundLedgerOptions {
+/** One policy's rounds. */
+export interface RoundBook {
+  policy: { identity: string; name: string };
   redo: Pick<RedoLog<RedoEntry>, 'append' | 'clear'>;
   /** What the redo log held when it was opened. */
   entries: RedoEntry[];
-  store: Pick<Store, 'recordRound' | 'rewindTo'>;
   /** Folder of redo log and checkpoints, for the message about a full disk. */
   directory: string;
+}
+
+export interface RoundLedgerOptions {
+  store: Pick<Store, 'recordRound' | 'rewindTo'>;
   log: Logger;
   /** The round is in redo log and history. */
   onRecorded: (recorded: ReturnType<Store['recordRound']>) => void;
@@ -52,8 +57,10 @@ interface UnsettledRound {
 
 export class RoundLedger {
   private readonly options: RoundLedgerOptions;
-  private readonly entries: RedoEntry[];
-  private readonly openedAt = Date.now();
+  private opened: RoundBook | null = null;
+  private openedAt = Date.now();
+  /** What makes rounds of one policy after another a sequence that only rises. */
+  private shift = 0;
   private unsettled: UnsettledRound | null = null;
   private checkpointRound = 0;
   /** The last whole round. */
@@ -69,7 +76,34 @@ export class RoundLedger {
 
   constructor(options: RoundLedgerOptions) {
     this.options = options;
-    this.entries = options.entries;
+  }
+
+  /** From here on the rounds are those of this policy; `replay` says which is the last. Everything before must be settled. */
+  open(book: RoundBook): void {
+    if (this.opened !== null) this.shift = this.sharedRound(this.round);
+    this.opened = book;
+    this.openedAt = Date.now();
+    this.unsettled = null;
+    this.checkpointRound = 0;
+    this.round = 0;
+    this.policyVersion = 0;
+    this.practised = null;
+    this.benefit = null;
+    this.lastCheckpointAt = null;
+  }
+
+  private get book(): RoundBook {
+    if (this.opened === null) throw new Error('No policy has been opened');
+    return this.opened;
+  }
+
+  private get entries(): RedoEntry[] {
+    return this.opened?.entries ?? [];
+  }
+
+  /** A round as peers are told it: they judge age by it, and must not see it fall when another policy is trained. */
+  sharedRound(round: number): number {
+    return this.shift + round;
   }
 
   /** Objectives that the rounds to be trained again need. */
@@ -133,10 +167,9 @@ export class RoundLedger {
       practised,
       benefit,
     }: Pick<RoundResult, 'round' | 'plan' | 'outcome'> & { practised: JsonValue; benefit?: JsonValue },
-    policy: string,
     makeRecord: () => RoundRecord,
   ): Promise<void> {
-    const entry: RedoEntry = { round, policy, plan, practised, benefit: benefit ?? null };
+    const entry: RedoEntry = { round, policy: this.book.policy.identity, plan, practised, benefit: benefit ?? null };
     this.entries.push(entry);
     this.round = round;
     this.practised = practised;
@@ -158,7 +191,7 @@ export class RoundLedger {
   }
 
   private append(entry: RedoEntry): Promise<void> {
-    const { redo, directory } = this.options;
+    const { redo, directory } = this.book;
     return redo.append(entry).catch(async (error: unknown) => {
       throw await asDiskFull(error, directory);
     });
@@ -177,7 +210,7 @@ export class RoundLedger {
     this.lastCheckpointAt = Date.now();
     this.entries.splice(0);
     if (this.unsettled) this.unsettled.logged = true; // the checkpoint holds it
-    await this.options.redo.clear();
+    await this.book.redo.clear();
   }
 }
 

@@ -16,7 +16,7 @@ import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.
 import { loadChatTemplate } from '../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { freeBytesAt } from '../base/atomic-file.ts';
-import { toApiFault, type Fault } from '../base/errors.ts';
+import { toApiFault, WaggleError, type Fault } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
@@ -54,7 +54,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   imitation: Objective | null;
   store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
-  policyDirectory: string;
+  slot: PolicySlot;
   dataDirectory: string;
   recordOf: (result: RoundResult) => RoundRecord;
   onExam: (row: ExamRow) => void;
@@ -70,12 +70,15 @@ const MAX_FAILURES = 5;
 export class RunControl {
   private readonly options: RunControlOptions;
   private compute: { host: ComputeHost; opened: OpenedPolicy } | null = null;
-  private policyText: PolicyText | null = null;
+  private policyText: (PolicyText & { directory: string }) | null = null;
+  /** Another policy that is to be trained. */
+  private change: { to: ChosenPolicy; done: PromiseWithResolvers<null> } | null = null;
   private roundsThisStart = 0;
   private failures = 0;
   private ending = false;
   private running: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
+  private stopCancelling: () => void = () => undefined;
 
   constructor(options: RunControlOptions) {
     this.options = options;
@@ -87,7 +90,7 @@ export class RunControl {
   }
 
   get policyName(): string {
-    return this.opened?.name ?? basename(resolve(this.options.policyDirectory));
+    return this.opened?.name ?? basename(resolve(this.options.slot.chosen.directory));
   }
 
   start(): void {
@@ -100,7 +103,8 @@ export class RunControl {
     for (;;) {
       const { name, reason } = state.machine();
       if (name === 'stopped') return;
-      if (name === 'starting') await this.bringUp();
+      if (this.change) await this.carryOut(this.change);
+      else if (name === 'starting') await this.bringUp();
       else if (name === 'training' || name === 'finishing') await this.oneRound();
       else if (name === 'waiting' && reason?.kind === 'computeRestarting') {
         await this.stateChange(reason.retryInMs);
@@ -120,9 +124,7 @@ export class RunControl {
     });
   }
 
-  /** Starts the compute process and brings it to the last whole round. */
   private async bringUp(): Promise<void> {
-    const { policyDirectory, supervisor, ledger, practice, benefit, state, log } = this.options;
     try {
       await this.openPolicy();
       this.options.state.dispatch({ type: 'computeReady' });
@@ -143,13 +145,65 @@ export class RunControl {
     await ledger.replay(compute.host, compute.opened);
     practice.restore(ledger.practised);
     benefit.restore(ledger.benefit);
-      this.compute = compute;
-      const { name, parameters, provider } = compute.opened;
-      log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
-      state.dispatch({ type: 'computeReady' });
+    this.compute = compute;
+    const { name, parameters, provider } = compute.opened;
+    log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
+  }
+
+  /**
+   * Trains another policy from now on. The round in progress is dropped, what was whole is saved, and the former policy goes on
+   * where it was when it is chosen again. Settles when the new one is open; rejects when it cannot be opened, and then the former
+   * one is trained on. One at a time.
+   */
+  async changePolicy(to: ChosenPolicy): Promise<void> {
+    const done = Promise.withResolvers<null>();
+    this.change = { to, done };
+    // As in `end`: a cancel between two calls reaches neither.
+    const cancelling = setInterval(() => this.options.supervisor.cancel(), CANCEL_INTERVAL_MS);
+    this.stopCancelling = () => clearInterval(cancelling);
+    this.wake();
+    await done.promise;
+  }
+
+  private async carryOut({ to, done }: NonNullable<RunControl['change']>): Promise<void> {
+    const { slot, supervisor, state, report, log } = this.options;
+    this.stopCancelling();
+    this.change = null;
+    report('idle', 0, 0);
+    const former = slot.chosen;
+    try {
+      await this.putDown();
     } catch (error) {
+      done.reject(error);
       await this.failed(error);
+      return;
     }
+    try {
+      await slot.moveTo(to);
+      await this.openPolicy();
+    } catch (error) {
+      log.warn(`${faultOf(error).message} The former policy is trained on.`);
+      this.compute = null;
+      await supervisor.stop();
+      await slot.moveTo(former);
+      state.dispatch({ type: 'computeStopped' });
+      done.reject(error);
+      return;
+    }
+    this.failures = 0;
+    done.resolve(null);
+    if (state.machine().name === 'error') state.dispatch({ type: 'resume' }); // what was wrong was the former policy's
+    state.dispatch({ type: 'computeReady' });
+  }
+
+  /** Saves what is whole of the policy, and ends the compute process. @throws DiskFullError: nothing has changed then */
+  private async putDown(): Promise<void> {
+    const { ledger, supervisor, state } = this.options;
+    await ledger.settle();
+    await this.saveAll();
+    this.compute = null;
+    await supervisor.stop();
+    state.dispatch({ type: 'computeStopped' });
   }
 
   private async oneRound(): Promise<void> {
@@ -284,7 +338,7 @@ export class RunControl {
     this.roundsThisStart++;
     if (result.imitated) demonstrations.imitated(result.round, result.imitated);
     const kept = { practised: practice.learn(result.own), benefit: benefit.learn(result) };
-    await ledger.commit({ ...result, ...kept }, this.policyName, () => recordOf(result));
+    await ledger.commit({ ...result, ...kept }, () => recordOf(result));
     if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);
   }
 
@@ -367,14 +421,23 @@ export class RunControl {
 
   /** Ends the round in progress, saves what is whole, and the compute process ends. Once. */
   async end(): Promise<void> {
-    const { state, supervisor, ledger, log } = this.options;
+    const { state, supervisor } = this.options;
     this.ending = true;
+    this.stopCancelling();
+    this.change?.done.reject(endedError());
     supervisor.refuseStarts();
     state.dispatch({ type: 'close' });
     // A cancel between two calls reaches neither: it is said until the round has ended.
     const cancelling = setInterval(() => supervisor.cancel(), CANCEL_INTERVAL_MS);
     await withDeadline(this.running, CLOSE_DEADLINE_MS);
     clearInterval(cancelling);
+    await this.saveAll();
+    await supervisor.stop();
+  }
+
+  /** What cannot be saved is said; the redo log holds it. */
+  private async saveAll(): Promise<void> {
+    const { ledger, log } = this.options;
     try {
       await ledger.settle();
       if (this.compute) await withDeadline(ledger.checkpoint(this.compute.host), CLOSE_DEADLINE_MS);
@@ -387,8 +450,24 @@ export class RunControl {
           error,
         );
     }
-    await supervisor.stop();
   }
+}
+
+async function readPolicyText(directory: string): Promise<PolicyText & { directory: string }> {
+  return {
+    directory,
+    tokenizer: await loadTokenizer(directory),
+    style: await promptStyleOf(directory),
+    chat: await loadChatTemplate(directory),
+  };
+}
+
+function endedError(): WaggleError {
+  return new WaggleError({
+    code: 'nodeEnding',
+    message: 'The node is ending, so no other policy is opened',
+    fix: 'Start it again and choose the policy then.',
+  });
 }
 
 /** Faults of a call that another provider may not have. */

@@ -7,7 +7,7 @@ import { formatManifest } from '../../../native-models/checkpoint/checkpoint-man
 import { openCheckpointStore } from '../../../native-models/checkpoint/checkpoint-store.ts';
 import { DataFolderError } from '../../../src-main/engine/data-folder.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
-import { newFolder, openNode, savedPolicy, type TestNode } from './test-node.ts';
+import { changeOneWeight, newFolder, openNode, progressOf, savedPolicy, type TestNode } from './test-node.ts';
 
 /** The node stands still with a fault, its API answers, and it ends in order. */
 async function assertFault(node: TestNode, code: string, message: RegExp, fix: RegExp): Promise<void> {
@@ -87,61 +87,95 @@ describe('policy folders', () => {
 });
 
 describe('checkpoints', () => {
-  test('of another policy of the same shape: refused, and left as it is', async () => {
+  test('of another policy of the same name and shape: both go on beside each other', async () => {
     const directory = await trained();
-    const before = await contents(join(directory, 'checkpoints'));
-    const node = await openNode({ policyDirectory: await copyOfBundled('other-bee') }, directory);
-    const { state } = await node.until('error', 'fault');
-    assert.ok(state.reason?.kind === 'fault');
-    assert.equal(state.reason.code, 'foreign');
-    assert.match(state.reason.message, /"waggle-starter".*"other-bee"/);
-    assert.match(state.reason.fix, /--policy\b.*--data/);
+    const { checkpoints } = await progressOf(directory);
+    const before = await contents(checkpoints);
+    const policyDirectory = await copyOfBundled('waggle-starter');
+    await changeOneWeight(policyDirectory);
+    const node = await openNode({ policyDirectory, rounds: 1, checkpointSeconds: 0 }, directory);
+    assert.equal((await node.until('waiting', 'roundsDone')).round, 1);
+    assert.equal((await node.invoke('rounds', { sinceRound: 0, limit: 10 })).length, 1);
     await node.engine.close();
-    assert.deepEqual(await contents(join(directory, 'checkpoints')), before);
+    assert.deepEqual(await contents(checkpoints), before);
     const again = await openNode({ rounds: 1 }, directory);
     assert.equal((await again.until('waiting', 'roundsDone')).round, 3);
+    assert.equal((await again.invoke('rounds', { sinceRound: 0, limit: 10 })).length, 3);
     await again.engine.close();
   });
 
-  test('logged rounds of another policy, before its first checkpoint: refused, and left as they are', async () => {
-    const first = await openNode({ checkpointSeconds: 3600 });
-    await first.next('round', ({ round }) => round === 2);
-    process.kill(first.computePids[0]!, 'SIGKILL'); // so that the end writes no checkpoint
-    await first.next('log', ({ message }) => message.includes('The compute process ended'));
-    await first.engine.close();
-    const log = join(first.directory, 'checkpoints', 'redo.log');
-    const before = await readFile(log);
-    assert.ok(before.length > 0);
-    const node = await openNode({ policyDirectory: await copyOfBundled('third-bee') }, first.directory);
-    await node.until('error', 'fault');
-    const { state } = await node.status();
-    assert.match(state.text, /holds rounds of the policy "waggle-starter".*"third-bee".*--data/);
+  test('of the same policy in a folder of another name: it goes on', async () => {
+    const directory = await trained();
+    const node = await openNode({ policyDirectory: await copyOfBundled('renamed'), rounds: 1 }, directory);
+    const { round, policy } = await node.until('waiting', 'roundsDone');
+    assert.deepEqual([round, policy?.name], [3, 'renamed']);
     await node.engine.close();
-    assert.deepEqual(await readFile(log), before);
+  });
+
+  test('put into the folder of another policy by hand: refused with both names, and left as it is', async () => {
+    const directory = await trained();
+    const mine = await progressOf(directory);
+    const policyDirectory = await copyOfBundled('other-bee');
+    await changeOneWeight(policyDirectory);
+    const theirs = await progressOf(directory, policyDirectory);
+    await cp(mine.checkpoints, theirs.checkpoints, { recursive: true });
+    const before = await contents(theirs.checkpoints);
+    const node = await openNode({ policyDirectory }, directory);
+    const { state } = await node.until('error', 'fault');
+    assert.ok(state.reason?.kind === 'fault');
+    assert.equal(state.reason.code, 'foreign');
+    assert.ok(state.text.includes(mine.identity) && state.text.includes(theirs.identity), state.text);
+    assert.match(state.reason.fix, /--policy\b.*--data/);
+    await node.engine.close();
+    assert.deepEqual(await contents(theirs.checkpoints), before);
+  });
+
+  test('of an earlier version, right in the folder: taken over once by the policy of that name, left alone by others', async () => {
+    const directory = await trained();
+    const { checkpoints } = await progressOf(directory);
+    const root = join(directory, 'checkpoints');
+    const store = await openCheckpointStore(checkpoints, { keep: 2, identity: (await progressOf(directory)).identity });
+    const { checkpoint } = await store.loadLatest();
+    await rm(checkpoints, { recursive: true });
+    const earlier = await openCheckpointStore(root, { keep: 2, identity: 'waggle-starter' });
+    await earlier.save(checkpoint!);
+    const before = await contents(root);
+
+    const other = await copyOfBundled('other-bee');
+    await changeOneWeight(other);
+    const stranger = await openNode({ policyDirectory: other, rounds: 1 }, directory);
+    assert.equal((await stranger.until('waiting', 'roundsDone')).round, 1);
+    await stranger.engine.close();
+    const after = await contents(root);
+    for (const [path, content] of Object.entries(before)) assert.equal(after[path], content);
+
+    const node = await openNode({ rounds: 1, checkpointSeconds: 0 }, directory);
+    assert.equal((await node.until('waiting', 'roundsDone')).round, 3);
+    await node.engine.close();
+    assert.ok(!(await readdir(root)).some((name) => name.startsWith('checkpoint-')));
+    assert.equal((await savedPolicy(directory)).round, 3);
   });
 
   test('of a newer Waggle: refused with what to do, and left as it is', async () => {
     const directory = newFolder();
-    const folder = join(directory, 'checkpoints', 'checkpoint-000000000007');
+    const { checkpoints } = await progressOf(directory);
+    const folder = join(checkpoints, 'checkpoint-000000000007');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'manifest.json'), newerManifest);
-    const before = await contents(join(directory, 'checkpoints'));
+    const before = await contents(checkpoints);
     const node = await openNode({}, directory);
     await assertFault(node, 'newerFormat', /newer format/, /newer version of Waggle/);
-    const { [join(directory, 'checkpoints', 'redo.log')]: log, ...after } = await contents(
-      join(directory, 'checkpoints'),
-    );
+    const { [join(checkpoints, 'redo.log')]: log, ...after } = await contents(checkpoints);
     assert.equal(log, '');
     assert.deepEqual(after, before);
   });
 
   test('a cut-off one is passed over with a warning, and the one before it is used', async () => {
     const directory = await trained();
-    const folders = (await readdir(join(directory, 'checkpoints')))
-      .filter((name) => name.startsWith('checkpoint-'))
-      .sort();
+    const { checkpoints } = await progressOf(directory);
+    const folders = (await readdir(checkpoints)).filter((name) => name.startsWith('checkpoint-')).sort();
     assert.equal(folders.length, 2);
-    await truncate(join(directory, 'checkpoints', folders[1]!, 'tensors.safetensors'), 5_000_000);
+    await truncate(join(checkpoints, folders[1]!, 'tensors.safetensors'), 5_000_000);
     const node = await openNode({ rounds: 2 }, directory);
     const done = await node.until('waiting', 'roundsDone');
     assert.equal(done.round, 3, 'round 2 was made again, then 3');
@@ -162,7 +196,8 @@ describe('checkpoints', () => {
     process.kill(first.computePids[0]!, 'SIGKILL');
     await first.next('log', ({ message }) => message.includes('The compute process ended'));
     await first.engine.close();
-    const log = join(first.directory, 'checkpoints', 'redo.log');
+    const { checkpoints } = await progressOf(first.directory);
+    const log = join(checkpoints, 'redo.log');
     const bytes = await readFile(log);
     await writeFile(log, bytes.subarray(0, bytes.length - 3));
     const second = await openNode({ rounds: 1 }, first.directory);
@@ -172,8 +207,8 @@ describe('checkpoints', () => {
     await second.engine.close();
 
     // The first frame goes: what is left does not follow the base policy.
-    await rm(join(first.directory, 'checkpoints'), { recursive: true });
-    await mkdir(join(first.directory, 'checkpoints'));
+    await rm(checkpoints, { recursive: true });
+    await mkdir(checkpoints);
     await writeFile(log, bytes.subarray(8 + bytes.readUInt32LE(0)));
     const third = await openNode({ rounds: 1 }, first.directory);
     assert.equal((await third.until('waiting', 'roundsDone')).round, 1);
@@ -192,9 +227,7 @@ test('a second engine on the same folder is refused, and the first goes on', asy
   });
   assert.equal((await first.until('waiting', 'roundsDone')).round, 2);
   await first.engine.close();
-  const store = await openCheckpointStore(join(first.directory, 'checkpoints'), {
-    keep: 2,
-    identity: 'waggle-starter',
-  });
+  const { checkpoints, identity } = await progressOf(first.directory);
+  const store = await openCheckpointStore(checkpoints, { keep: 2, identity });
   assert.deepEqual((await store.loadLatest()).damaged, []);
 });

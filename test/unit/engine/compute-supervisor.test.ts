@@ -38,8 +38,7 @@ function supervise(target: () => Promise<ComputeTarget>) {
   const log = createLog({ directory: null });
   const supervisor = new ComputeSupervisor({
     spawn,
-    policyDirectory: '',
-    checkpointDirectory: '',
+    policy: () => ({ directory: '', name: '', identity: '', checkpoints: '' }),
     threads: 1,
     adapter: { mode: 'full', rank: 1, alpha: 1, targets: ['q_proj'] },
     target,

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { newFolder, openNode, savedPolicy, type TestNode } from './test-node.ts';
+import { newFolder, openNode, progressOf, savedPolicy, type TestNode } from './test-node.ts';
 
 const ROUNDS = 6;
 const MEGABYTE = 1024 * 1024;
@@ -79,7 +79,7 @@ describe('a full disk', { skip: typeof disk === 'string' ? false : disk.reason }
     await Promise.all([rm(filler), rm(`${filler}-2`)]);
     await again.until('waiting', 'roundsDone');
     await again.engine.close();
-    const left = await readdir(join(directory, 'checkpoints'));
+    const left = await readdir((await progressOf(directory)).checkpoints);
     assert.ok(!left.some((name) => name.startsWith('.')), `no half-written checkpoint stays: ${left.join(', ')}`);
   });
 });

@@ -25,7 +25,7 @@ const result = (round: number) => ({
 });
 const entry = (round: number, policy = 'bee'): RedoEntry => ({ round, policy, plan });
 const opened = (round: number | null, name = 'bee') =>
-  ({ name, version: round ?? 0, state: round === null ? null : { round } }) as unknown as OpenedPolicy;
+  ({ name, version: round ?? 0, bridge: null, state: round === null ? null : { round } }) as unknown as OpenedPolicy;
 
 function ledgerOf(entries: RedoEntry[] = []) {
   const logged: number[] = entries.map(({ round }) => round);
@@ -48,6 +48,19 @@ function ledgerOf(entries: RedoEntry[] = []) {
     },
   } as unknown as ComputeHost;
   const ledger = new RoundLedger({
+    store: {
+      recordRound: ({ round }: RoundRecord) => {
+        if (fail.record) throw fail.record;
+        recorded.push(round.round);
+        return { row: { round: round.round }, rollouts: [] } as never;
+      },
+      rewindTo: (round) => void rewound.push(round),
+    },
+    log: log.for('engine'),
+    onRecorded: (event) => told.push(event),
+  });
+  ledger.open({
+    policy: { identity: 'weights:bee', name: 'bee' },
     redo: {
       append: (added: RedoEntry) => {
         if (fail.append) return Promise.reject(Object.assign(new Error(fail.append), { code: fail.append }));
@@ -60,20 +73,10 @@ function ledgerOf(entries: RedoEntry[] = []) {
       },
     },
     entries,
-    store: {
-      recordRound: ({ round }: RoundRecord) => {
-        if (fail.record) throw fail.record;
-        recorded.push(round.round);
-        return { row: { round: round.round }, rollouts: [] } as never;
-      },
-      rewindTo: (round) => void rewound.push(round),
-    },
     directory: import.meta.dirname,
-    log: log.for('engine'),
-    onRecorded: (event) => told.push(event),
   });
   const commit = (round: number): Promise<void> =>
-    ledger.commit(result(round), 'bee', () => ({ round: { round } }) as unknown as RoundRecord);
+    ledger.commit(result(round), () => ({ round: { round } }) as unknown as RoundRecord);
   return {
     ledger,
     commit,

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { after } from 'node:test';
 import { forkCompute } from '../../../native-models/runtime/compute-host.ts';
 import { openCheckpointStore } from '../../../native-models/checkpoint/checkpoint-store.ts';
@@ -16,6 +16,7 @@ import { loadConfig } from '../../../src-main/config.ts';
 import type { Events, NodeStatus, RunStateName } from '../../../src-main/engine/api.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
 import { openEngine, type Engine, type EngineOptions } from '../../../src-main/engine/engine.ts';
+import { openPolicyHome, redoLogOf, type PolicyHome } from '../../../src-main/engine/policy-home.ts';
 import { RedoLog } from '../../../src-main/train/redo-log.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'waggle-node-'));
@@ -111,9 +112,23 @@ export async function openNode(
   return { engine, directory, log: rows, status, invoke, next, until, computePids, killComputeAt };
 }
 
-/** What the newest checkpoint of a data folder holds: its round, and the bits of weights and both moments in short. */
-export async function savedPolicy(directory: string, name = basename(bundledPolicyDirectory())) {
-  const store = await openCheckpointStore(join(directory, 'checkpoints'), { keep: 2, identity: name });
+/** Where a node of this data folder keeps the checkpoints and the redo log of a policy. */
+export async function progressOf(directory: string, policyDirectory = bundledPolicyDirectory()): Promise<PolicyHome> {
+  return openPolicyHome(policyDirectory, join(directory, 'checkpoints'));
+}
+
+/** Makes another policy of a copied folder: the last number of its weights is not what it was. */
+export async function changeOneWeight(policyDirectory: string): Promise<void> {
+  const path = join(policyDirectory, 'model.safetensors');
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1]! ^= 1;
+  await writeFile(path, bytes);
+}
+
+/** What the newest checkpoint of a policy holds: its round, and the bits of weights and both moments in short. */
+export async function savedPolicy(directory: string, policyDirectory?: string) {
+  const { checkpoints, identity } = await progressOf(directory, policyDirectory);
+  const store = await openCheckpointStore(checkpoints, { keep: 2, identity });
   const { checkpoint } = await store.loadLatest();
   assert.ok(checkpoint, 'there is a checkpoint');
   const digest = (key: string): string => {
@@ -135,7 +150,7 @@ export async function savedPolicy(directory: string, name = basename(bundledPoli
 
 /** The last round that would survive if everything died now. */
 export async function durableRound(directory: string): Promise<number> {
-  const { log, entries } = await RedoLog.open<{ round: number }>(join(directory, 'checkpoints', 'redo.log'));
+  const { log, entries } = await RedoLog.open<{ round: number }>(redoLogOf(await progressOf(directory)));
   await log.close();
   const logged = entries.at(-1)?.round;
   return logged ?? (await savedPolicy(directory)).round;
