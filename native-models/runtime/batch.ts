@@ -54,6 +54,14 @@ export function bucketRows(lengths: readonly number[], maxTokens: number): numbe
   return buckets;
 }
 
+/** Most tokens of a pass so that the largest passes are halved; null where each row already has a pass of its own. */
+export function smallerPasses(lengths: readonly number[], maxTokens: number): number | null {
+  const largest = bucketRows(lengths, maxTokens)
+    .filter((bucket) => bucket.length > 1)
+    .map((bucket) => bucket.length * paddedLength(lengths[bucket[0]!]!));
+  return largest.length > 0 ? Math.floor(Math.max(...largest) / 2) : null;
+}
+
 export function paddedLength(tokens: number): number {
   return Math.ceil(Math.max(1, tokens - 1) / LENGTH_STEP) * LENGTH_STEP;
 }

@@ -28,6 +28,7 @@ import {
 import { stackedLayout, wholeLayout } from './bridge-layout.ts';
 import { BridgePolicy } from './bridge-policy.ts';
 import { generate } from './generate.ts';
+import { isOutOfMemory, OUT_OF_MEMORY } from './out-of-memory.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
 import type {
   CheckpointState,
@@ -49,6 +50,10 @@ const ADAPTER_SEED = 0x10a;
 const SECOND_ADAPTER_SEED = 0xb41d;
 const ADAPTER_FIX =
   'Set adapter, loraRank, loraAlpha and loraTargets back to what this data folder was made with, or give the node a data folder of its own with --data.';
+const MEMORY_FIX =
+  'Train an adapter (--adapter lora), ask for shorter answers (--max-new-tokens) or fewer of them (--group-size), or take a smaller model.';
+/** What a compressed decoder is tried on: plain enough for any policy, and with numbers in it. */
+const PROBE_TEXT = 'Question: what is 17 + 25? Answer: 17 + 25 = 42.';
 const PROGRESS_INTERVAL_MS = 200;
 const ALIVE_INTERVAL_MS = 1000;
 
@@ -95,6 +100,7 @@ export class ComputeServer {
       const handle = this.handlers[call] as (args: unknown, id: number) => Promise<unknown>;
       this.post({ kind: 'result', id, result: await handle(args, id) });
     } catch (error) {
+      if (isOutOfMemory(error)) await this.policy?.release().catch(() => undefined);
       this.post({ kind: 'fault', id, fault: faultOf(error) });
     }
   }
@@ -391,7 +397,17 @@ function withForeignFix(error: unknown): never {
   throw Object.assign(new Error(String(message).split('. ')[0], { cause: error }), { code, fix: FOREIGN_FIX });
 }
 
+/** The runtime's own words name places in its sources; what it computed and how much it asked for are in them, too. */
+function describeShortage(error: unknown): string {
+  const text = String((error as { message?: unknown }).message);
+  const bytes = /requested buffer of size (\d+)/.exec(text)?.[1];
+  const node = /running (\w+) node/.exec(text)?.[1];
+  if (bytes === undefined) return `Memory ran out (${text.split('\n')[0]!.slice(0, 200)})`;
+  return `Memory ran out: ${node ?? 'a pass'} could not get another ${(Number(bytes) / 1e6).toFixed(1)} MB`;
+}
+
 function faultOf(error: unknown): ComputeFault {
+  if (isOutOfMemory(error)) return { code: OUT_OF_MEMORY, message: describeShortage(error), fix: MEMORY_FIX };
   const { code, fix, message } = error as { code?: unknown; fix?: unknown; message?: unknown };
   return {
     code: typeof code === 'string' ? code : 'computeFailed',

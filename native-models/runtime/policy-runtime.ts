@@ -66,6 +66,8 @@ export class PolicyRuntime {
   readonly padId: number;
   private readonly options: PolicyRuntimeOptions;
   private readonly sessions = new Map<string, GraphSession>();
+  /** Objectives by name, to make a session again that was given up. */
+  private readonly gradientModels = new Map<string, Uint8Array>();
   private readonly weightViews: TensorViews;
   private referenceViews: TensorViews | null = null;
   /** Made when first asked for: scoring and decoding need neither. */
@@ -121,6 +123,7 @@ export class PolicyRuntime {
   async defineGradient(name: string, model: Uint8Array): Promise<void> {
     await this.sessions.get(`gradient:${name}`)?.close();
     this.sessions.delete(`gradient:${name}`);
+    this.gradientModels.set(name, model);
     await this.session(`gradient:${name}`, () => model);
   }
 
@@ -134,8 +137,9 @@ export class PolicyRuntime {
     maxTokens: number,
     checkpoint: Checkpoint,
   ): Promise<GradientSum> {
-    const session = this.sessions.get(`gradient:${objective}`);
-    if (!session) throw new Error(`objective ${objective} is not defined`);
+    const model = this.gradientModels.get(objective);
+    if (!model) throw new Error(`objective ${objective} is not defined`);
+    const session = await this.session(`gradient:${objective}`, () => model);
     const sum: GradientSum = { loss: 0, metrics: {}, tokens: 0 };
     for (const bucket of bucketRows(
       rows.map((row) => row.tokens.length),
@@ -246,6 +250,16 @@ export class PolicyRuntime {
       lowerGraph(decodeGraph(this.config, this.adapter), loweringFor(this.provider), 'decode'),
     );
     return { session, feeds: { ...this.weightViews, ...this.rotaryFeeds(positions) } };
+  }
+
+  /**
+   * After memory ran out: gives back what sessions have taken for their passes, and forgets the gradient. Each session is made
+   * again when it is next used.
+   */
+  async release(): Promise<void> {
+    this.dropGradient();
+    this.partial = null;
+    await this.close();
   }
 
   async close(): Promise<void> {

@@ -3,8 +3,10 @@
  * has the compute process work them off. Each epoch: the gradient of the own groups under one objective plus that of the peers'
  * groups under another, each weighted by its number of groups, then one AdamW step. Knows nothing of tasks or of the swarm.
  */
-import type { TrainRow } from '../../native-models/runtime/batch.ts';
-import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import { smallerPasses, type TrainRow } from '../../native-models/runtime/batch.ts';
+import { ComputeError, type ComputeHost } from '../../native-models/runtime/compute-host.ts';
+import { OUT_OF_MEMORY } from '../../native-models/runtime/out-of-memory.ts';
+import type { GradientSum } from '../../native-models/runtime/policy-runtime.ts';
 import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
 import { warmupConstant } from '../../native-models/optim/schedule.ts';
 import type { Objective, ObjectiveName } from '../objective/objective.ts';
@@ -30,7 +32,10 @@ export interface TrainPart {
 /** Everything the compute process needs to do a round's training again. */
 export interface TrainPlan {
   epochs: number;
+  /** Padded tokens of a pass. How rows are cut into passes decides the last bits of their gradient. */
   maxTokens: number;
+  /** Where memory ran out: from which epoch on passes were smaller. */
+  shrunk?: { fromEpoch: number; maxTokens: number }[];
   maxGradientNorm: number;
   parts: { source: GroupSource; objective: ObjectiveName; rows: TrainRow[] }[];
   /** One per epoch: the learning rate follows the schedule. */
@@ -145,11 +150,17 @@ function mapCompletions(
   }));
 }
 
-/** @throws ComputeError; the gradient of an unfinished step is forgotten by the process's next start or step. */
+/**
+ * Where memory runs out in a pass, the epoch's gradient is made again with passes of half the size, down to one row; `plan` says so
+ * afterwards, so that doing it again gives the same bits.
+ * @param onShrunk gets the new size of passes
+ * @throws ComputeError; the gradient of an unfinished step is forgotten by the process's next start or step.
+ */
 export async function executePlan(
   compute: ComputeHost,
   plan: TrainPlan,
   onStep: (steps: number) => void = () => undefined,
+  onShrunk: (maxTokens: number, cause: ComputeError) => void = () => undefined,
 ): Promise<TrainOutcome> {
   const outcome: TrainOutcome = {
     policyVersion: 0,
@@ -165,9 +176,8 @@ export async function executePlan(
     return outcome;
   }
   await compute.call('dropGradient', null);
-  for (const optimizer of plan.optimizers) {
-    for (const { source, objective, rows } of plan.parts) {
-      const sum = await compute.call('accumulate', { objective, rows, maxTokens: plan.maxTokens });
+  for (const [epoch, optimizer] of plan.optimizers.entries()) {
+    for (const { source, sum } of await epochGradient(compute, plan, epoch, onShrunk)) {
       outcome.tokens += sum.tokens;
       const part = (outcome.parts[source] ??= { loss: 0, metrics: {} });
       part.loss += sum.loss / plan.epochs;
@@ -182,4 +192,36 @@ export async function executePlan(
     onStep(outcome.steps);
   }
   return outcome;
+}
+
+async function epochGradient(
+  compute: ComputeHost,
+  plan: TrainPlan,
+  epoch: number,
+  onShrunk: (maxTokens: number, cause: ComputeError) => void,
+): Promise<{ source: GroupSource; sum: GradientSum }[]> {
+  for (;;) {
+    const maxTokens = passTokens(plan, epoch);
+    const sums: { source: GroupSource; sum: GradientSum }[] = [];
+    let filling: readonly TrainRow[] = [];
+    try {
+      for (const { source, objective, rows } of plan.parts) {
+        filling = rows;
+        sums.push({ source, sum: await compute.call('accumulate', { objective, rows, maxTokens }) });
+      }
+      return sums;
+    } catch (error) {
+      const lengths = filling.map(({ tokens }) => tokens.length);
+      const smaller =
+        error instanceof ComputeError && error.code === OUT_OF_MEMORY ? smallerPasses(lengths, maxTokens) : null;
+      if (smaller === null) throw error;
+      plan.shrunk = [...(plan.shrunk ?? []), { fromEpoch: epoch, maxTokens: smaller }];
+      onShrunk(smaller, error as ComputeError);
+      await compute.call('dropGradient', null);
+    }
+  }
+}
+
+function passTokens({ maxTokens, shrunk = [] }: TrainPlan, epoch: number): number {
+  return shrunk.findLast(({ fromEpoch }) => fromEpoch <= epoch)?.maxTokens ?? maxTokens;
 }
