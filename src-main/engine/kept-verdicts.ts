@@ -58,7 +58,9 @@ export function parseKept(text: string, key: string): Kept {
     return NOTHING_KEPT;
   }
   const parsed = keptSchema.safeParse(value);
-  return parsed.success && parsed.data.key === key ? parsed.data : NOTHING_KEPT;
+  if (!parsed.success || parsed.data.key !== key) return NOTHING_KEPT;
+  const { verdicts, troubles } = parsed.data;
+  return { verdicts, troubles };
 }
 
 /** The verdicts as people see them: one that was given up in use is unstable, whatever its trial said. */
