@@ -12,11 +12,13 @@ import type { ApiFault, CallName } from '../engine/api.ts';
 import { connectApi } from './api-bridge.ts';
 import { createRendererHandler } from './app-protocol.ts';
 import { openIpcGate } from './ipc.ts';
+import { keyring } from './keyring.ts';
 import { createLastingClient } from './lasting-client.ts';
 import { pipeOverEventPort } from './message-pipe.ts';
 import { appScheme, isAppPage, linkScheme, pageOfDeepLink, viewUrl } from './navigation.ts';
 import { createNodeSupervisor } from './node-supervisor.ts';
 import { createChannel, forceKill, forkNode, forkWorker } from './processes.ts';
+import { answerShellQuestion, type Confirmation } from './shell-questions.ts';
 import { readShellSettings, writeShellSettings } from './shell-settings.ts';
 import { createTray, iconImage } from './tray.ts';
 import type { TrayHandle } from './tray.ts';
@@ -43,6 +45,7 @@ const supervisor = createNodeSupervisor<MessagePortMain>({
   forkWorker,
   createChannel,
   forceKill,
+  answer: (question) => answerShellQuestion(question, { vault: keyring, confirm }),
   args: process.argv.slice(app.isPackaged ? 1 : 2),
   // Native code reads weights by path, which an asar archive has none of.
   appRoot: app.getAppPath().replace(/app\.asar$/, 'app.asar.unpacked'),
@@ -81,6 +84,14 @@ async function explainFault(fault: ApiFault): Promise<void> {
   });
   if (response === 0) supervisor.start();
   else app.quit();
+}
+
+/** Asked by the shell, so that nothing in the page can answer it. */
+async function confirm({ message, detail, button }: Confirmation): Promise<boolean> {
+  const options = { type: 'warning', title: 'Waggle', message, detail, buttons: [button, 'Cancel'] } as const;
+  const asked = { ...options, buttons: [...options.buttons], defaultId: 1, cancelId: 1, noLink: true };
+  const { response } = await (window ? dialog.showMessageBox(window, asked) : dialog.showMessageBox(asked));
+  return response === 0;
 }
 
 async function explainCloseToTray(owner: BrowserWindow): Promise<void> {

@@ -8,13 +8,15 @@ import type { ApiFault } from '../engine/api.ts';
 import { createProcessBroker } from './process-broker.ts';
 import type { ForkedProcess, ProcessBroker } from './process-broker.ts';
 import { parseNodeToShell } from './shell-messages.ts';
-import type { NodeToShell, PowerEvent, ShellToNode, WorkerKind } from './shell-messages.ts';
+import type { NodeToShell, PowerEvent, ShellAnswer, ShellQuestion, ShellToNode, WorkerKind } from './shell-messages.ts';
 
 export interface SupervisorParts<Port> {
   forkNode: () => ForkedProcess<Port>;
   forkWorker: (worker: WorkerKind) => ForkedProcess<Port>;
   createChannel: () => { port1: Port; port2: Port };
   forceKill: (pid: number) => void;
+  /** Never rejects. */
+  answer: (question: ShellQuestion) => Promise<ShellAnswer>;
   /** Command-line arguments for the node, and the folder of the (unpacked) app. */
   args: string[];
   appRoot: string;
@@ -48,6 +50,8 @@ interface Running<Port> {
   startedAt: number;
   fault: ApiFault | null;
   ready: boolean;
+  /** It said that it ends in order to be started again. */
+  restarting: boolean;
 }
 
 export function createNodeSupervisor<Port>(parts: SupervisorParts<Port>): NodeSupervisor {
@@ -72,6 +76,11 @@ export function createNodeSupervisor<Port>(parts: SupervisorParts<Port>): NodeSu
       parts.onFault(former.fault);
       return;
     }
+    if (former.restarting) {
+      parts.onDown({ attempt: 1, retryInMs: 0 });
+      start();
+      return;
+    }
     if (code === 0 && former.ready) {
       parts.onQuit();
       return;
@@ -84,7 +93,11 @@ export function createNodeSupervisor<Port>(parts: SupervisorParts<Port>): NodeSu
 
   const heard = (from: Running<Port>, apiPort: Port, message: NodeToShell) => {
     if (message.kind === 'fault') from.fault = message.fault;
-    else if (message.kind !== 'ready') from.broker.handle(message);
+    else if (message.kind === 'restart') from.restarting = true;
+    else if (message.kind === 'ask') {
+      const { id, question } = message;
+      void parts.answer(question).then((answer) => from.child.postMessage({ kind: 'answer', id, answer }));
+    } else if (message.kind !== 'ready') from.broker.handle(message);
     else if (!from.ready) {
       from.ready = true;
       parts.onUp(apiPort);
@@ -102,7 +115,7 @@ export function createNodeSupervisor<Port>(parts: SupervisorParts<Port>): NodeSu
       forceKill: parts.forceKill,
       post: (message, transfer) => child.postMessage(message, transfer),
     });
-    const started: Running<Port> = { child, broker, startedAt: now(), fault: null, ready: false };
+    const started: Running<Port> = { child, broker, startedAt: now(), fault: null, ready: false, restarting: false };
     running = started;
     const { port1, port2 } = parts.createChannel();
     child.on('message', (raw) => {

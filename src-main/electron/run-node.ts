@@ -8,10 +8,12 @@ import type { SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
 import type { NodeApi } from '../engine/api.ts';
 import { clientFault } from '../engine/serve/faults.ts';
+import type { OwnerSeams } from '../engine/identity-desk.ts';
 import { serveApi } from './api-bridge.ts';
 import type { MessagePipe } from './message-pipe.ts';
 import { parseShellToNode } from './shell-messages.ts';
 import type { NodeToShell, PowerEvent } from './shell-messages.ts';
+import { createShellAsker } from './shell-questions.ts';
 import { createProcessSpawner } from './spawn-process.ts';
 
 /** A running engine, by the parts the shell needs. */
@@ -30,6 +32,7 @@ export type StartEngine = (options: {
   appRoot: string;
   spawnCompute: SpawnCompute;
   spawnTrial: SpawnTrial;
+  owner: OwnerSeams;
 }) => Promise<EngineHandle>;
 
 export interface NodeParent {
@@ -44,9 +47,19 @@ export interface RunNodeParts {
   exit: (code: number) => void;
 }
 
+const restartDelayMs = 200;
+
 /** Serves until told to stop; `exit` is called once, at the end. */
 export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
   const workers = createProcessSpawner((message) => parent.post(message));
+  const shell = createShellAsker(
+    (message) => parent.post(message),
+    () => {
+      parent.post({ kind: 'restart' });
+      // A moment, so that whoever asked for it gets the answer.
+      setTimeout(() => void stop().catch(fail), restartDelayMs);
+    },
+  );
   let engine: EngineHandle | null = null;
   let started = false;
   let over = false;
@@ -66,6 +79,7 @@ export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
       appRoot,
       spawnCompute: () => workers.spawn('compute'),
       spawnTrial: () => workers.spawn('trial'),
+      owner: shell.owner,
     });
     engine = handle;
     if (over) return handle.close();
@@ -88,6 +102,7 @@ export function runNode({ parent, startEngine, exit }: RunNodeParts): void {
       started = true;
       start(message.args, message.appRoot, pipe).catch(fail);
     } else if (message.kind === 'stop') stop().catch(fail);
+    else if (message.kind === 'answer') shell.answered(message.id, message.answer);
     else if (message.kind === 'power') engine?.power(message.event);
     else workers.handle(message, pipe);
   });

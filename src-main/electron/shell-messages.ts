@@ -11,6 +11,32 @@ import { z } from 'zod';
 const workerKinds = ['compute', 'trial'] as const;
 export type WorkerKind = (typeof workerKinds)[number];
 
+/** What only main can do for the node (shell-questions.ts). `sealed` is base64. */
+export type ShellQuestion =
+  | { name: 'keyring' }
+  | { name: 'seal'; text: string }
+  | { name: 'open'; sealed: string }
+  | { name: 'confirm'; act: 'showWords' | 'restoreIdentity' };
+
+export type ShellAnswer =
+  { ok: true; value: string | boolean | null | { text: string; stale: boolean } } | { ok: false; message: string };
+
+/** An identity is some hundred characters; a question is bounded well above. */
+const secretText = z.string().max(16_384);
+const shellQuestion = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('keyring') }),
+  z.object({ name: z.literal('seal'), text: secretText }),
+  z.object({ name: z.literal('open'), sealed: secretText }),
+  z.object({ name: z.literal('confirm'), act: z.enum(['showWords', 'restoreIdentity']) }),
+]);
+const shellAnswer = z.discriminatedUnion('ok', [
+  z.object({
+    ok: z.literal(true),
+    value: z.union([secretText, z.boolean(), z.null(), z.object({ text: secretText, stale: z.boolean() })]),
+  }),
+  z.object({ ok: z.literal(false), message: z.string() }),
+]);
+
 /** main -> node */
 export type ShellToNode =
   | { kind: 'start'; args: string[]; appRoot: string } // + port: the API
@@ -18,6 +44,7 @@ export type ShellToNode =
   | { kind: 'workerSpawned'; id: number; pid: number }
   | { kind: 'workerExited'; id: number; code: number | null }
   | { kind: 'power'; event: PowerEvent }
+  | { kind: 'answer'; id: number; answer: ShellAnswer }
   | { kind: 'stop' };
 
 export type PowerEvent = 'suspend' | 'resume';
@@ -28,6 +55,7 @@ const shellToNode = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('workerSpawned'), id: z.int(), pid: z.int() }),
   z.object({ kind: z.literal('workerExited'), id: z.int(), code: z.int().nullable() }),
   z.object({ kind: z.literal('power'), event: z.enum(['suspend', 'resume']) }),
+  z.object({ kind: z.literal('answer'), id: z.int(), answer: shellAnswer }),
   z.object({ kind: z.literal('stop') }),
 ]);
 
@@ -35,12 +63,18 @@ const shellToNode = z.discriminatedUnion('kind', [
 export type NodeToShell =
   | { kind: 'ready' }
   | { kind: 'fault'; fault: { code: string; message: string; fix: string } }
+  /** Settled by an `answer`. */
+  | { kind: 'ask'; id: number; question: ShellQuestion }
+  /** It ends by itself now, and wants to be started again. */
+  | { kind: 'restart' }
   | { kind: 'spawnWorker'; id: number; worker: WorkerKind }
   | { kind: 'killWorker'; id: number };
 
 const nodeToShell = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('fault'), fault: z.object({ code: z.string(), message: z.string(), fix: z.string() }) }),
+  z.object({ kind: z.literal('ask'), id: z.int(), question: shellQuestion }),
+  z.object({ kind: z.literal('restart') }),
   z.object({ kind: z.literal('spawnWorker'), id: z.int(), worker: z.enum(workerKinds) }),
   z.object({ kind: z.literal('killWorker'), id: z.int() }),
 ]);

@@ -30,7 +30,7 @@ export function settingsOf(args: readonly string[], env: NodeJS.ProcessEnv): Loa
   return loadConfig({ flags, env, file: typeof flags['config'] === 'string' ? flags['config'] : undefined });
 }
 
-export const startEngine: StartEngine = async ({ args, spawnCompute, spawnTrial }) => {
+export const startEngine: StartEngine = async ({ args, spawnCompute, spawnTrial, owner }) => {
   const { config, warnings } = settingsOf(args, process.env);
   const logDirectory = join(config.dataDirectory, 'logs');
   mkdirSync(logDirectory, { recursive: true });
@@ -38,7 +38,7 @@ export const startEngine: StartEngine = async ({ args, spawnCompute, spawnTrial 
   const apiLog = log.for('api');
   for (const warning of warnings) apiLog.warn(warning);
   try {
-    const engine = await openEngine({ config, log, spawnCompute, spawnTrial });
+    const engine = await openEngine({ config, log, spawnCompute, spawnTrial, owner });
     const served = await serveNode({
       api: engine.api,
       dataDirectory: config.dataDirectory,

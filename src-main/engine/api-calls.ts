@@ -22,6 +22,7 @@ import type {
   RunState,
   TaskPractice,
 } from './api.ts';
+import type { IdentityDesk } from './identity-desk.ts';
 import type { SwarmChoice } from './swarm-choice.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
@@ -37,6 +38,7 @@ export interface ApiParts {
   receiptsOf(peer: PeerId, limit: number): ReceiptRow[];
   ownScore(window: BoardWindow): OwnScore | null;
   swarms: SwarmChoice;
+  identity: IdentityDesk;
   practice(): TaskPractice;
   demonstrations(limit: number): DemonstrationReport;
   benefit(): BenefitReport;
@@ -74,6 +76,11 @@ export function apiCalls(parts: ApiParts): Answers {
     chooseSwarm: ({ id }) => parts.swarms.choose(id),
     leaveSwarm: ({ id }) => parts.swarms.leave(id),
     swarmInvite: async ({ id }) => ({ link: await parts.swarms.inviteOf(id) }),
+    identity: () => parts.identity.report(),
+    previewProfile: (names) => parts.identity.preview(names),
+    setProfile: (names) => parts.identity.rename(names),
+    backupWords: () => parts.identity.words(),
+    restoreIdentity: (wanted) => parts.identity.restore(wanted),
     tasks: listTasks,
     task: sampleTask,
     practice: () => parts.practice(),

@@ -26,6 +26,7 @@ const noArgs = z.null();
 const rowLimit = z.int().min(1).max(apiLimits.maxRows);
 const counter = z.int().min(0);
 const boardWindow = z.enum(['day', 'week', 'all']);
+const profileNames = z.strictObject({ displayName: z.string().max(200), team: z.string().max(200) });
 const swarmId = z.string().regex(/^[0-9a-f]{64}$/, 'must be the id of a swarm');
 const inviteLink = z.string().min(1).max(apiLimits.maxLinkChars);
 const jsonObject = z.custom<JsonObject>(isBoundedJsonObject, {
@@ -64,6 +65,11 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
   chooseSwarm: z.strictObject({ id: swarmId.nullable() }),
   leaveSwarm: z.strictObject({ id: swarmId }),
   swarmInvite: z.strictObject({ id: swarmId }),
+  identity: noArgs,
+  previewProfile: profileNames,
+  setProfile: profileNames,
+  backupWords: noArgs,
+  restoreIdentity: z.strictObject({ words: z.string().min(1).max(1024), anotherDevice: z.boolean() }),
   tasks: noArgs,
   task: z.strictObject({
     generator: z
@@ -85,6 +91,9 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
   finish: noArgs,
   quit: noArgs,
 };
+
+/** Calls that only the app's own window may make: whoever is at the other end of a socket cannot be asked back. */
+export const windowOnlyCalls: readonly CallName[] = ['backupWords', 'restoreIdentity'];
 
 /**
  * How each event is delivered to a reader that cannot keep up: `latest` may be replaced by a newer one of its kind,

@@ -471,6 +471,30 @@ export interface DemonstrationReport {
   latest: DemonstrationRow[];
 }
 
+/** Who this node is in the swarm. No secret is in it. */
+export interface IdentityReport {
+  publicKey: PeerId;
+  /** The same as `publicKey` on the first device. */
+  owner: PeerId;
+  /** Of this owner, as far as the board knows; this one first. */
+  devices: PeerId[];
+  kept: {
+    where: 'keyring' | 'file';
+    path: string;
+    /** Why not in the keyring, in one sentence; null where nothing is to be said. */
+    note: string | null;
+  };
+  /** Where the 24 words can be asked for: in the app's window, or by the command line of the machine only. */
+  words: 'window' | 'commandLine';
+  profile: {
+    displayName: string;
+    team: string;
+    /** Stated by the settings, so not to be changed here. */
+    fixed: { displayName: boolean; team: boolean };
+    maxCharacters: number;
+  };
+}
+
 /** The page's views, as they stand in its address and in `waggle:` links. */
 export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
 
@@ -511,6 +535,14 @@ export interface Calls {
   leaveSwarm: { args: { id: string }; result: JoinedSwarms };
   /** The link by which others join; of a private swarm it holds the secret. */
   swarmInvite: { args: { id: string }; result: { link: string } };
+  identity: { args: null; result: IdentityReport };
+  /** What others would see of these names. */
+  previewProfile: { args: { displayName: string; team: string }; result: { displayName: string; team: string } };
+  setProfile: { args: { displayName: string; team: string }; result: IdentityReport };
+  /** The backup of the identity. Asked back by the app in a window of its own; never over a socket (`windowOnlyCalls`). */
+  backupWords: { args: null; result: { words: string[] } };
+  /** Becomes the owner of 24 words; the node starts anew. Asked back, and never over a socket. */
+  restoreIdentity: { args: { words: string; anotherDevice: boolean }; result: { publicKey: PeerId } };
   tasks: {
     args: null;
     result: { name: string; version: number; summary: string; levels: { name: string; config: JsonObject }[] }[];

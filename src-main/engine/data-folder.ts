@@ -21,6 +21,7 @@ export interface DataFolderPaths {
   logs: string;
   history: string;
   identity: string;
+  profile: string;
   hardware: string;
   demonstrations: string;
   runtime: string;
@@ -76,6 +77,7 @@ export function dataFolderPaths(root: string): DataFolderPaths {
     logs: join(root, 'logs'),
     history: join(root, 'waggle.sqlite'),
     identity: join(root, 'identity'),
+    profile: join(root, 'profile.json'),
     hardware: join(root, 'hardware.json'),
     demonstrations: join(root, 'demonstrations.json'),
     runtime: join(root, 'runtime.json'),

@@ -14,7 +14,8 @@ import { createObjective } from '../objective/index.ts';
 import type { Objective } from '../objective/objective.ts';
 import { chosenPolicy, type ChosenPolicy } from '../models/policy-choice.ts';
 import { openStore, type RoundRecord, type Store } from '../store/store.ts';
-import { openIdentity, type Identity } from '../swarm/identity/identity.ts';
+import type { Identity } from '../swarm/identity/identity.ts';
+import { openKeptIdentity, type KeptWhere } from '../swarm/identity/kept-identity.ts';
 import { apiCalls } from './api-calls.ts';
 import { BenefitMeter } from './benefit/benefit-meter.ts';
 import type { CallName, Calls, Events, NodeApi } from './api.ts';
@@ -22,10 +23,12 @@ import { bundledPolicyDirectory } from './bundled-policy.ts';
 import { ComputeSupervisor } from './compute-supervisor.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { DemonstrationKeeper } from './demonstrations.ts';
+import { IdentityDesk, type OwnerSeams } from './identity-desk.ts';
 import type { RoundResult, SwarmPort } from './loop.ts';
 import { NodeView } from './node-view.ts';
 import type { PolicyHome } from './policy-home.ts';
 import { PolicySlot } from './policy-slot.ts';
+import { OwnProfile } from './own-profile.ts';
 import { Practice } from './practice.ts';
 import { ProviderChoice } from './provider-choice.ts';
 import { RoundLedger } from './round-ledger.ts';
@@ -44,6 +47,8 @@ export interface EngineOptions {
   spawnCompute?: SpawnCompute;
   /** How a process that tries one provider is made; plain Node forks. */
   spawnTrial?: SpawnTrial;
+  /** Keyring, confirmation and restart, where a desktop shell is there to give them. */
+  owner?: OwnerSeams;
   /** Silence of the compute process that is fine whatever it works on; for tests. */
   silenceBaseMs?: number;
 }
@@ -68,7 +73,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   try {
     const { config, log } = options;
     const folder = own(await openDataFolder(config.dataDirectory), (f) => f.close());
-    const identity = await openIdentity(folder.paths.identity);
+    const { identity, kept } = await openKeptIdentity(folder.paths.identity, options.owner?.vault ?? null);
+    if (kept.note !== null) log.for('engine').warn(`The identity stays in its file (mode 600). ${kept.note}`);
+    const profile = await OwnProfile.open(folder.paths.profile, config);
     const store = own(
       openStore(folder.paths.history, { retention: retentionOf(config), warn: (m) => log.for('store').warn(m) }),
       (s) => s.close(),
@@ -76,6 +83,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const engine = new WaggleEngine(options, {
       folder,
       identity,
+      kept,
+      profile,
       store,
       policy: await chosenPolicy(config, bundledPolicyDirectory),
       taskSet: await practisedTaskSet(config, folder.paths.root),
@@ -100,6 +109,8 @@ function retentionOf(config: Config) {
 interface OwnedParts {
   folder: DataFolder;
   identity: Identity;
+  kept: KeptWhere;
+  profile: OwnProfile;
   store: Store;
   policy: ChosenPolicy;
   /** Name of the set that is practised. */
@@ -229,6 +240,7 @@ class WaggleEngine implements Engine {
       dataDirectory: this.parts.folder.paths.root,
       identity: this.parts.identity,
       policyName: () => this.control.policyName,
+      profile: () => this.parts.profile.current(),
       currentRound: () => this.ledger.sharedRound(this.ledger.round),
       log: log.for('swarm'),
       onChange: () => this.view.changed(),
@@ -264,6 +276,19 @@ class WaggleEngine implements Engine {
       },
       now: Date.now,
       log: this.log,
+    });
+  }
+
+  private createIdentityDesk(): IdentityDesk {
+    const { identity, kept, profile, folder } = this.parts;
+    return new IdentityDesk({
+      identity,
+      kept,
+      profile,
+      path: folder.paths.identity,
+      owner: this.options.owner ?? null,
+      devices: () => this.swarm.board('all').find(({ own }) => own)?.devices ?? [],
+      onRenamed: () => this.view.changed(),
     });
   }
 
@@ -310,6 +335,7 @@ class WaggleEngine implements Engine {
       swarm: () => this.swarm.summary(),
       computePid: () => this.supervisor.pid,
       verdicts: () => this.providers.verdicts,
+      displayName: () => this.parts.profile.current().displayName,
       troubles: () => this.providers.troubles,
       trying: () => this.providers.isTrying,
     });
@@ -409,6 +435,7 @@ class WaggleEngine implements Engine {
       receiptsOf: (peer, limit) => this.swarm.receiptsOf(peer, limit),
       ownScore: (window) => this.swarm.ownScore(window),
       swarms: this.swarms,
+      identity: this.createIdentityDesk(),
       practice: () => this.practice.standings(),
       demonstrations: (limit) => this.demonstrations.report(limit),
       benefit: () => this.benefit.report(),

@@ -28,6 +28,7 @@ export interface StatusParts {
   lastCheckpointAt: number | null;
   dataDirectory: string;
   trainedMs: number;
+  displayName: string;
 }
 
 export function nodeStatus(parts: StatusParts): NodeStatus {
@@ -55,7 +56,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     computeRestarts: counters.computeRestarts ?? 0,
     lastCheckpointAt: parts.lastCheckpointAt,
     dataDirectory: parts.dataDirectory,
-    displayName: config.displayName,
+    displayName: parts.displayName,
   };
 }
 

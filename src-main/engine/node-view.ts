@@ -31,6 +31,8 @@ export interface NodeViewOptions {
   swarm: () => SwarmSummary;
   computePid: () => number | null;
   verdicts: () => readonly ProviderVerdict[];
+  /** As others see it. */
+  displayName: () => string;
   troubles: () => readonly ProviderTrouble[];
   /** Whether the providers are being tried. */
   trying: () => boolean;
@@ -85,6 +87,7 @@ export class NodeView {
       lastCheckpointAt: ledger.lastCheckpointAt,
       dataDirectory,
       trainedMs: (counters.trainedMs ?? 0) + trained.pendingMs,
+      displayName: this.options.displayName(),
     });
   }
 

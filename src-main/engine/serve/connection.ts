@@ -7,8 +7,8 @@
  */
 import { WebSocket } from 'ws';
 import type { CallName, Calls, EventName, NodeApi } from '../api.ts';
-import { eventDelivery } from '../api-schema.ts';
-import { clientFault, faultOf } from './faults.ts';
+import { eventDelivery, windowOnlyCalls } from '../api-schema.ts';
+import { clientFault, faultOf, onlyInTheApp } from './faults.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { parseClientFrame, type ClientFrame, type ServerFrame } from './wire.ts';
 
@@ -166,6 +166,7 @@ function createOutbox(socket: WebSocket, limits: ConnectionLimits): Outbox {
 }
 
 async function invoke(api: NodeApi, call: CallName, args: Calls[CallName]['args']): Promise<unknown> {
+  if (windowOnlyCalls.includes(call)) throw onlyInTheApp(call === 'backupWords' ? call : 'restoreIdentity');
   return await api.invoke(call, args); // parsed by the row of this very call
 }
 

@@ -12,6 +12,16 @@ const maxChars = 1000;
 /** An `ApiFault` that can be thrown: of this server, or one that a node answered with. */
 export class NodeFault extends WaggleError implements ApiFault {}
 
+/** Why a client on a socket does not get it, and where it does. */
+export function onlyInTheApp(call: 'backupWords' | 'restoreIdentity'): NodeFault {
+  const command = call === 'backupWords' ? 'waggle identity backup' : 'waggle identity restore';
+  return new NodeFault({
+    code: 'onlyInTheApp',
+    message: 'That is done in the window of the Waggle app or on the machine itself only, never over a connection.',
+    fix: `On the machine, type: ${command}${call === 'backupWords' ? '' : ' (with the node stopped)'}.`,
+  });
+}
+
 /** The fault inside anything that carries one (code, message and fix as text), or null. */
 export function faultOf(error: unknown): ApiFault | null {
   if (typeof error !== 'object' || error === null) return null;

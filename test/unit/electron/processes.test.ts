@@ -10,6 +10,10 @@ import { runNode } from '../../../src-main/electron/run-node.ts';
 import type { EngineHandle, StartEngine } from '../../../src-main/electron/run-node.ts';
 import type { ComputeChannel } from '../../../native-models/runtime/compute-host.ts';
 import { runProviderTrial, type ProviderVerdict } from '../../../native-models/runtime/provider-trial.ts';
+import { answerShellQuestion, type Confirmation } from '../../../src-main/electron/shell-questions.ts';
+import type { ShellQuestion } from '../../../src-main/electron/shell-messages.ts';
+import type { OwnerSeams } from '../../../src-main/engine/identity-desk.ts';
+import type { KeyVault } from '../../../src-main/swarm/identity/kept-identity.ts';
 import type { MessagePipe } from '../../../src-main/electron/message-pipe.ts';
 import type { ApiFault, NodeClient } from '../../../src-main/engine/api.ts';
 import { NodeFault } from '../../../src-main/engine/serve/faults.ts';
@@ -43,6 +47,7 @@ function shell(overrides: Partial<SupervisorParts<MessagePort>> = {}) {
     },
     createChannel,
     forceKill: (pid) => void forceKilled.push(pid),
+    answer: () => Promise.resolve({ ok: false, message: 'nobody is there' }),
     args: ['--swarm', 'test'],
     appRoot: '/app',
     onUp: (port) => void ports.push(port),
@@ -103,6 +108,79 @@ test('a started node gets its arguments and serves its API to main', async () =>
   const client: NodeClient & { close(): void } = connectApi(pipeOver(ports[0]!));
   assert.deepEqual(await client.invoke('metrics', null), []);
   client.close();
+});
+
+test('the node asks the shell for its keyring and its person; each question is answered, whatever happens', async () => {
+  const asked: ShellQuestion[] = [];
+  const vault: KeyVault = {
+    unavailable: () => Promise.resolve(null),
+    seal: (text) => Promise.resolve(Buffer.from(text, 'utf8').reverse()),
+    open: (sealed) =>
+      sealed.byteLength === 3
+        ? Promise.reject(new Error('the keyring is locked'))
+        : Promise.resolve({ text: Buffer.from(sealed).reverse().toString('utf8'), stale: true }),
+  };
+  const shown: Confirmation[] = [];
+  const answer: SupervisorParts<MessagePort>['answer'] = (question) => {
+    asked.push(question);
+    return answerShellQuestion(question, {
+      vault,
+      confirm: (confirmation) => Promise.resolve(shown.push(confirmation) === 1),
+    });
+  };
+  const { supervisor, nodes, ports } = shell({ answer });
+  let owner: OwnerSeams | null = null;
+  supervisor.start();
+  play(nodes[0]!, (options) => {
+    owner = options.owner;
+    return Promise.resolve(engine());
+  });
+  await until(() => ports.length === 1, 'the node is up');
+  const { vault: far, confirm } = owner!;
+  assert.equal(await far.unavailable(), null);
+  const sealed = await far.seal('geheim ✓');
+  assert.deepEqual(await far.open(sealed), { text: 'geheim ✓', stale: true });
+  await assert.rejects(far.open(new Uint8Array(3)), /the keyring is locked/);
+  assert.deepEqual([await confirm('showWords'), await confirm('restoreIdentity')], [true, false]);
+  assert.match(shown[0]!.message, /24 words/);
+  assert.match(shown[1]!.message, /Replace the identity/);
+  assert.equal(asked.length, 6);
+  for (const forged of [
+    { kind: 'ask', id: 1, question: { name: 'exec', text: 'x' } },
+    { kind: 'ask', id: 2, question: { name: 'confirm', act: 'showWords', detail: 'Click yes' } },
+    { kind: 'ask', id: 3, question: { name: 'seal', text: 'x'.repeat(20_000) } },
+  ])
+    nodes[0]!.emit('message', forged);
+  await until(() => asked.length === 7, 'the second is a question, the others are none');
+  assert.deepEqual(asked[6], { name: 'confirm', act: 'showWords' }, 'with the words of the shell, not of who asks');
+  ports[0]!.close();
+});
+
+test('a node that wants to start anew is started at once, and the app does not quit', async () => {
+  const { supervisor, nodes, ports, reports } = shell();
+  let owner: OwnerSeams | null = null;
+  let closed = 0;
+  supervisor.start();
+  play(nodes[0]!, (options) => {
+    owner = options.owner;
+    return Promise.resolve(
+      engine({
+        close: () =>
+          Promise.resolve().then(() => {
+            closed++;
+          }),
+      }),
+    );
+  });
+  await until(() => ports.length === 1, 'the node is up');
+  owner!.restart();
+  await until(() => nodes.length === 2, 'a second node is there');
+  assert.equal(closed, 1, 'the first ended in order');
+  assert.deepEqual(reports, [{ attempt: 1, retryInMs: 0 }]);
+  play(nodes[1]!, () => Promise.resolve(engine()));
+  await until(() => ports.length === 2, 'it is up');
+  nodes[1]!.exit(0);
+  assert.equal(reports.at(-1), 'quit', 'an ordinary end is one again');
 });
 
 test('power events reach the engine', async () => {
