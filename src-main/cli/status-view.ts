@@ -1,5 +1,5 @@
 /** A node's status as text for people. Pure: knows no connection. */
-import type { NodeStatus, RunState, RunStateName } from '../engine/api.ts';
+import type { NatKind, NodeStatus, RunState, RunStateName, SwarmSummary } from '../engine/api.ts';
 import { countOf, formatBytes, formatCount, formatDuration, formatRate } from './quantities.ts';
 import { alignPairs, harmless, paint, type Colour, type Terminal } from './terminal.ts';
 
@@ -49,6 +49,7 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
     ['generates', formatRate(tokensPerSecond.generate)],
     ['trains', formatRate(tokensPerSecond.train)],
     ['swarm', `${harmless(swarm.text)} (${harmless(swarm.name)}, ${countOf(swarm.peers, 'peer')})`],
+    ...renderNetwork(swarm),
     [
       'groups',
       `${formatCount(swarm.groupsShared)} shared, ${formatCount(swarm.groupsAdopted)} adopted, ${formatCount(swarm.groupsPooled)} waiting`,
@@ -69,4 +70,28 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
     pairs.push(['restarts', `compute process started again ${countOf(status.computeRestarts, 'time')}`]);
   if (address !== null) pairs.push(['dashboard', address]);
   return `${renderState(style, status.state)}\n${alignPairs(style, pairs)}`;
+}
+
+const nats: Readonly<Record<NatKind, string>> = {
+  unknown: 'not known yet how others reach this node',
+  open: 'anybody can reach this node',
+  consistent: 'behind an address translator that shows one port to everybody',
+  random: 'behind an address translator that shows another port to each',
+};
+
+/** How the node stands in the network, and its traffic against the cap. Empty without a swarm. */
+function renderNetwork({ network, bytesIn, bytesOut }: SwarmSummary): [string, string][] {
+  if (network === null) return [];
+  const { nat, publicAddress, paths, maxBytesPerSecondIn, maxBytesPerSecondOut, relaying } = network;
+  const seen = publicAddress === null ? '' : `, seen as ${harmless(publicAddress)}`;
+  const cap = (bytes: number): string => (bytes > 0 ? ` (at most ${formatBytes(bytes)}/s)` : '');
+  const carried = relaying.bytes > 0 ? `, ${formatBytes(relaying.bytes)} carried for others` : '';
+  return [
+    ['network', `${nats[nat]}${seen}`],
+    ['paths', `${paths.direct} direct, ${paths.relayed} relayed, ${paths.lan} on the local network`],
+    [
+      'traffic',
+      `${formatBytes(bytesIn)} in${cap(maxBytesPerSecondIn)}, ${formatBytes(bytesOut)} out${cap(maxBytesPerSecondOut)}${carried}`,
+    ],
+  ];
 }

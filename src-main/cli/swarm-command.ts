@@ -9,8 +9,9 @@ import { DESCRIPTION } from '../swarm/codec/description.ts';
 import { DEFAULT_LIMITS } from '../swarm/limits.ts';
 import { MAX_ROUND_AGE, type SwarmCard } from '../swarm/membership/membership.ts';
 import { listTaskSets } from '../tasks/task-sets.ts';
-import type { NodePlace } from './find-node.ts';
+import { findNode, type NodePlace } from './find-node.ts';
 import { withSwarmDesk, type KnownSwarms, type SwarmDesk } from './swarm-desk.ts';
+import { renderPeers } from './swarm-peers.ts';
 import { alignTable, type Terminal } from './terminal.ts';
 
 interface Options extends NodePlace {
@@ -23,7 +24,7 @@ interface CreateOptions extends Options {
   maxRoundAge: number;
 }
 
-/** Adds `waggle swarm list | create | join | leave | use | invite`. */
+/** Adds `waggle swarm list | peers | create | join | leave | use | invite`. */
 export function addSwarmCommands(
   program: Command,
   { terminal, env }: { terminal: Terminal; env: NodeJS.ProcessEnv },
@@ -46,6 +47,15 @@ export function addSwarmCommands(
   add('list', 'all of them; the one marked is taken part in').action((options: Options) =>
     withSwarmDesk(options, env, async (desk) => show(await desk.list(), options, terminal)),
   );
+  add('peers', 'whom the running node trades with, and how packets get there').action(async (options: Options) => {
+    const { node } = await findNode(options, env);
+    try {
+      const rows = await node.invoke('peers', null);
+      terminal.print(options.json === true ? JSON.stringify(rows, null, 2) : renderPeers(terminal, rows));
+    } finally {
+      await node.close();
+    }
+  });
   add('create <name>', 'make a private swarm and print its invite link')
     .option('--public', 'no secret: everybody who has the link, or hears of it, may enter')
     .option('--tasks <set>', 'task set its members practise', listTaskSets()[0]?.name ?? '')

@@ -2,11 +2,17 @@
 import type { PeerRow } from '../../src-main/engine/api.ts';
 import type { PeerId } from '../../src-main/types.ts';
 import { formatBytes, formatCount } from '../ui/format.ts';
+import { pathOrder } from './network-words.ts';
 import { rejectedTotal } from './reject-reasons.ts';
 
-export type PeerColumn = 'latencyMs' | 'bytesIn' | 'bytesOut' | 'groupsReceived' | 'rejected' | 'lastSeenAt';
+export type PeerColumn = 'path' | 'latencyMs' | 'bytesIn' | 'bytesOut' | 'groupsReceived' | 'rejected' | 'lastSeenAt';
 
 export const peerColumns: readonly { name: PeerColumn; label: string; meaning: string }[] = [
+  {
+    name: 'path',
+    label: 'Path',
+    meaning: 'How packets get there: over the local network, directly, or carried by another member.',
+  },
   { name: 'latencyMs', label: 'Latency', meaning: 'How long an answer of this peer takes.' },
   { name: 'bytesIn', label: 'Received', meaning: 'Bytes received from this peer.' },
   { name: 'bytesOut', label: 'Sent', meaning: 'Bytes sent to this peer.' },
@@ -25,6 +31,7 @@ export interface PeerSorting {
 }
 
 function valueOf(row: PeerRow, column: PeerColumn): number | null {
+  if (column === 'path') return pathOrder(row);
   return column === 'rejected' ? rejectedTotal(row.rejected) : row[column];
 }
 

@@ -140,6 +140,10 @@ test('the swarm page: presence, traffic, peers with reasons in words, sorted by 
   );
   assert.match((await rows.first().textContent()) ?? '', /12 ms/);
   assert.match((await rows.nth(2).textContent()) ?? '', /81 ms/);
+  await page.getByText('peers: 1 on the local network, 2 direct, 1 through another member', { exact: false }).waitFor();
+  await table.getByRole('button', { name: 'Path' }).click();
+  const nearest = (await rows.locator('td:nth-child(2)').allTextContents()).slice(0, 5);
+  assert.deepEqual(nearest, ['local network', 'direct', 'direct', 'relayed', '–']);
   await table.getByRole('button', { name: 'Turned away' }).click();
   assert.match((await rows.first().textContent()) ?? '', /forged signature/);
   await page.getByRole('radio', { name: 'Connected' }).click();

@@ -45,6 +45,22 @@ async function runningNode(t: TestContext) {
   return { folder, child };
 }
 
+test('swarm peers: connected ones first, with their path and what was learned from them this hour', async (t) => {
+  const { folder } = await runningNode(t);
+  const { out, code } = await waggle('swarm', 'peers', '--data', folder);
+  const lines = out
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/ {2,}/));
+  assert.equal(code, 0);
+  assert.deepEqual(lines[0], ['1 peer connected of 2 met']);
+  assert.deepEqual(lines[2], ['cdcdcdcdcdcd', 'local network', '12 ms', '2.0 KB', '1.0 KB', '40', '17', '3', 'tiny']);
+  assert.deepEqual(lines[3]!.slice(0, 3), ['abababababab', 'gone', '-']);
+  assert.equal(out.includes('\u001b'), false);
+  const json = JSON.parse((await waggle('swarm', 'peers', '--data', folder, '--json')).out) as unknown[];
+  assert.equal(json.length, 2);
+});
+
 test('status, pause and resume reach the running node; --json is the API answer itself', async (t) => {
   const { folder, child } = await runningNode(t);
   assert.equal(statSync(join(folder, 'runtime.json')).mode & 0o777, 0o600, 'the token is for its owner only');
@@ -55,6 +71,9 @@ test('status, pause and resume reach the running node; --json is the API answer 
   assert.match(text.out, /^training: Training\n/);
   assert.match(text.out, /mean reward +0\.375 over the last 5 rounds/);
   assert.match(text.out, /rejected +forgedSignature 2, oversize 1/);
+  assert.match(text.out, /network +behind an address translator .* seen as 203\.0\.113\.7:49737/);
+  assert.match(text.out, /paths +1 direct, 0 relayed, 1 on the local network/);
+  assert.match(text.out, /traffic +977 KB in, 1\.9 MB out \(at most 64\.0 KB\/s\)/);
   assert.match(text.out, /dashboard +http:\/\/127\.0\.0\.1:\d+\/\?token=/);
   assert.equal(text.out.includes('\u001b'), false, 'no colours in a pipe');
   assert.deepEqual(JSON.parse((await waggle('pause', '--data', folder, '--json')).out), exampleState('paused'));
