@@ -33,7 +33,7 @@ export function adapterGradient(
   return result;
 }
 
-/** dW [out,in], A [rank,in], B [out,rank] -> adds to dA and dB, which are zero before. */
+/** dW [out,in], A [rank,in], B [out,rank] -> dA and dB; both are summed in double precision. */
 function addFactors(
   dW: Float32Array,
   a: Float32Array,
@@ -44,6 +44,7 @@ function addFactors(
 ): void {
   const inputs = a.length / rank;
   const outputs = b.length / rank;
+  const sum = new Float64Array(dA.length);
   for (let o = 0; o < outputs; o++) {
     const row = o * inputs;
     for (let r = 0; r < rank; r++) {
@@ -53,9 +54,10 @@ function addFactors(
       for (let i = 0; i < inputs; i++) {
         const slope = dW[row + i]!;
         dot += slope * a[start + i]!;
-        dA[start + i]! += left * slope;
+        sum[start + i]! += left * slope;
       }
       dB[o * rank + r] = scale * dot;
     }
   }
+  dA.set(sum);
 }
