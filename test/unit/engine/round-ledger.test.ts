@@ -235,3 +235,21 @@ describe('after a start', () => {
     assert.equal(old.ledger.round, 2);
   });
 });
+
+test('logged rounds of another method of training are refused with what to do, never trained by the wrong one', async () => {
+  const asBridge = { ...opened(null), bridge: { startedAt: 0 } } as unknown as OpenedPolicy;
+  const bridge = { sft: 'sft', demonstrations: [], lambdas: [1], adapters: [] } as const;
+  const bridged = (round: number): RedoEntry => ({ ...entry(round), plan: { ...plan, bridge: structuredClone(bridge) as never } }); // prettier-ignore
+  for (const [entries, now, was] of [
+    [[entry(1), entry(2)], asBridge, 'sapo'],
+    [[bridged(1)], opened(null), 'bridge'],
+  ] as const) {
+    const { ledger, compute, calls } = ledgerOf([...entries]);
+    await assert.rejects(ledger.replay(compute, now), (error) => {
+      const { code, fix } = error as { code: string; fix: string };
+      return code === 'foreign' && fix.includes(`--method ${was}`);
+    });
+    assert.deepEqual(calls, []);
+  }
+  assert.deepEqual(ledgerOf([bridged(1)]).ledger.loggedObjectives, ['grpo', 'sft']);
+});
