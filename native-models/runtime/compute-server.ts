@@ -164,7 +164,7 @@ export class ComputeServer {
     update: async ({ optimizer, maxGradientNorm }) => {
       await this.checkpoint();
       if (this.bridge) throw new Error('BRIDGE trains this policy: bridgeStep is its update');
-      const result = this.opened().update(optimizer, maxGradientNorm);
+      const result = await this.opened().update(optimizer, maxGradientNorm);
       return { ...result, version: this.steps };
     },
     bridgeStep: async (step) => {
@@ -176,7 +176,10 @@ export class ComputeServer {
       this.opened().dropGradient();
       return Promise.resolve(null);
     },
-    branch: (step) => Promise.resolve(this.branchStep(step)),
+    branch: async (step) => {
+      await this.opened().fetch();
+      return this.branchStep(step);
+    },
     save: ({ state, version }) => this.save(state, version),
     exportPolicy: async ({ directory }) => {
       await this.exportPolicy(directory);
@@ -201,6 +204,8 @@ export class ComputeServer {
       device: args.device ?? 0,
       threads: args.threads,
       padId: tokenizer.padId ?? config.eosTokenId,
+      // BRIDGE works on the host's arrays.
+      ...(second ? { residency: 'host' } : {}),
     });
     this.policy = policy;
     this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
@@ -236,6 +241,7 @@ export class ComputeServer {
       if (!this.branch) throw new Error('No branch is kept');
       policy.dropGradient();
       this.branch.exchange(line);
+      policy.hostChanged();
     } else {
       this.requireInPlace();
       this.branch = step === 'keep' ? new Branch(line) : null;
@@ -255,6 +261,7 @@ export class ComputeServer {
   private async exportPolicy(directory: string): Promise<void> {
     this.requireInPlace();
     const policy = this.opened();
+    await policy.fetch();
     const { config, adapter, trained } = policy;
     const { name, storedAs } = this.base;
     const describe = (form: 'policy' | 'adapter'): string =>
@@ -327,6 +334,7 @@ export class ComputeServer {
       );
     }
     if (!this.store) throw new Error('Opened without a checkpoint folder');
+    await policy.fetch();
     const parts = this.checkpointParts(policy);
     const saved: SavedBridge | null = bridge && { rank: bridge.second.rank, counts: bridge.policy.counts };
     await this.store.save({

@@ -5,8 +5,9 @@
  */
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { PolicyError } from '../policy/policy-error.ts';
+import { DeviceKeyValueCache, HostKeyValueCache, type KeyValueCache } from './key-value-cache.ts';
+import type { Feeds } from './ort-session.ts';
 import type { PolicyRuntime, Checkpoint } from './policy-runtime.ts';
-import type { TensorView, TensorViews } from './ort-session.ts';
 import { randomStream, sampleToken, type SamplingOptions } from './sampling.ts';
 
 export interface GenerateOptions extends SamplingOptions {
@@ -46,7 +47,7 @@ const STOP_MARGIN = 4;
 
 /**
  * @param onProgress tokens sampled so far, after every step
- * @throws PolicyError when a prompt is empty or leaves no room for a token in the context
+ * @throws PolicyError when a prompt is empty or leaves no room for a token in the context; Error `logitsNotFinite`
  */
 export async function generate(
   policy: PolicyRuntime,
@@ -56,6 +57,61 @@ export async function generate(
   onProgress: (tokens: number) => void = () => undefined,
   decodeText: DecodeText | null = null,
 ): Promise<Generated> {
+  return withCaches(policy, (openCache) =>
+    decodeAll(policy, prompts, options, checkpoint, onProgress, decodeText, openCache),
+  );
+}
+
+/**
+ * Logits [V] of what follows a given text, as decoding computes them: after its first `prefilled` tokens, which are taken at
+ * once, and after each of the others, which are taken one by one. They are valid until `onLogits` returns.
+ */
+export async function textLogits(
+  policy: PolicyRuntime,
+  tokens: readonly number[],
+  prefilled: number,
+  onLogits: (logits: Float32Array) => void,
+): Promise<void> {
+  await withCaches(policy, async (openCache) => {
+    const cache = openCache(1, Math.ceil(tokens.length / CACHE_STEP) * CACHE_STEP);
+    const row = { tokens: tokens.slice(0, prefilled), cached: prefilled };
+    onLogits((await prefill(policy, [row.tokens], cache))[0]!);
+    for (const token of tokens.slice(prefilled)) {
+      row.tokens.push(token);
+      onLogits((await decodeStep(policy, [row], cache))[0]!);
+    }
+  });
+}
+
+/** Closes whatever caches were opened. */
+async function withCaches<T>(policy: PolicyRuntime, work: (openCache: OpenCache) => Promise<T>): Promise<T> {
+  const caches: KeyValueCache[] = [];
+  const openCache: OpenCache = (rows, capacity) => {
+    const { config, onCard } = policy;
+    const cache = onCard
+      ? new DeviceKeyValueCache(onCard.math, config, capacity)
+      : new HostKeyValueCache(config, rows, capacity);
+    caches.push(cache);
+    return cache;
+  };
+  try {
+    return await work(openCache);
+  } finally {
+    for (const cache of caches) cache.close();
+  }
+}
+
+type OpenCache = (rows: number, capacity: number) => KeyValueCache;
+
+async function decodeAll(
+  policy: PolicyRuntime,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+  checkpoint: Checkpoint,
+  onProgress: (tokens: number) => void,
+  decodeText: DecodeText | null,
+  openCache: OpenCache,
+): Promise<Generated> {
   const { config } = policy;
   const longestPrompt = Math.max(...prompts.map((prompt) => prompt.length));
   requirePrompts(config, prompts, longestPrompt);
@@ -64,7 +120,7 @@ export async function generate(
   const capacity = Math.ceil((longestPrompt + limit) / CACHE_STEP) * CACHE_STEP;
 
   await checkpoint();
-  const prefix = new KeyValueCache(policy, prompts.length, capacity);
+  const prefix = openCache(prompts.length, capacity);
   const first = await prefill(policy, prompts, prefix);
   const rows: Row[] = prompts.flatMap((prompt, p) =>
     Array.from({ length: options.completionsPerPrompt }, (_, g) => ({
@@ -78,7 +134,7 @@ export async function generate(
   );
   const live = rows.slice(0, options.maxRows ?? rowsThatFit(config, capacity));
   const waiting = rows.slice(live.length);
-  const cache = new KeyValueCache(policy, live.length, capacity);
+  const cache = openCache(live.length, capacity);
   live.forEach((row, r) => cache.copyRow(r, prefix, row.prompt));
 
   let logits = live.map((row) => first[row.prompt]!);
@@ -86,6 +142,7 @@ export async function generate(
   let sampled = 0;
   const takeToken = (row: Row, from: Float32Array): boolean => {
     const { token, logprob } = sampleToken(from, options, row.random, scratch);
+    if (!Number.isFinite(logprob)) throw notFiniteError();
     row.tokens.push(token);
     row.logprobs.push(logprob);
     row.ended = token === config.eosTokenId;
@@ -116,6 +173,13 @@ export async function generate(
   return prompts.map((_, p) =>
     rows.filter((row) => row.prompt === p).map(({ tokens, logprobs, ended }) => ({ tokens, logprobs, ended })),
   );
+}
+
+function notFiniteError(): Error {
+  return Object.assign(new Error('The policy gives probabilities that are not finite: nothing can be sampled'), {
+    code: 'logitsNotFinite',
+    fix: 'Go back to an earlier checkpoint; if the policy is fresh, copy its weights again from where they came from.',
+  });
 }
 
 /** @throws PolicyError */
@@ -171,9 +235,13 @@ async function prefill(
   });
 }
 
-async function decodeStep(policy: PolicyRuntime, live: Row[], cache: KeyValueCache): Promise<Float32Array[]> {
+async function decodeStep(
+  policy: PolicyRuntime,
+  live: readonly Pick<Row, 'tokens' | 'cached'>[],
+  cache: KeyValueCache,
+): Promise<Float32Array[]> {
   const count = live.length;
-  const feeds: TensorViews = {
+  const feeds: Feeds = {
     tokens: { data: Int32Array.from(live, (row) => row.tokens.at(-1)!), dims: [count, 1] },
     selector: { data: new Float32Array(count).fill(1), dims: [count, 1, 1] },
     lastIndex: { data: Int32Array.from(live, (row) => row.cached), dims: [count] },
@@ -184,64 +252,14 @@ async function decodeStep(policy: PolicyRuntime, live: Row[], cache: KeyValueCac
 }
 
 /** Runs the decode graph on the first rows of the cache, in place; returns one logits row each. */
-async function run(policy: PolicyRuntime, cache: KeyValueCache, feeds: TensorViews): Promise<Float32Array[]> {
+async function run(policy: PolicyRuntime, cache: KeyValueCache, feeds: Feeds): Promise<Float32Array[]> {
   const count = feeds.tokens!.dims[0]!;
   const { session, feeds: fixed } = await policy.decoder(cache.capacity);
-  const { past, present } = cache.views(count);
-  const results = await session.run({ ...fixed, ...past, ...feeds }, policy.provider === 'cpu' ? present : {});
-  if (policy.provider !== 'cpu') cache.store(results);
+  const { past, present } = await cache.fed(count);
+  const inPlace = policy.provider === 'cpu' || policy.onCard !== null;
+  const results = await session.run({ ...fixed, ...past, ...feeds }, inPlace ? present : {});
+  if (!inPlace) cache.store(results);
   const data = results.logits!.data as Float32Array;
   const width = policy.config.vocabularySize;
   return Array.from({ length: count }, (_, r) => data.subarray(r * width, (r + 1) * width));
-}
-
-/** Keys and values of all layers, [rows,Hkv,capacity,Dh] each; a row is one stretch of memory. */
-class KeyValueCache {
-  private readonly buffers: Float32Array[];
-  private readonly rowLength: number;
-  private readonly dims: readonly [number, number, number];
-  private readonly layers: number;
-
-  constructor(policy: PolicyRuntime, rows: number, capacity: number) {
-    const { layers, kvHeads, headDim } = policy.config;
-    this.layers = layers;
-    this.dims = [kvHeads, capacity, headDim];
-    this.rowLength = kvHeads * capacity * headDim;
-    this.buffers = Array.from({ length: layers * 2 }, () => new Float32Array(rows * this.rowLength));
-  }
-
-  get capacity(): number {
-    return this.dims[1];
-  }
-
-  copyRow(to: number, source: KeyValueCache, from: number): void {
-    this.buffers.forEach((buffer, i) => {
-      buffer.set(source.buffers[i]!.subarray(from * this.rowLength, (from + 1) * this.rowLength), to * this.rowLength);
-    });
-  }
-
-  /** The same arrays as past and present: the attention writes its new entries in place. */
-  views(rows: number): { past: TensorViews; present: TensorViews } {
-    const past: TensorViews = {};
-    const present: TensorViews = {};
-    for (let layer = 0; layer < this.layers; layer++) {
-      for (const [i, kind] of ['Key', 'Value'].entries()) {
-        const view: TensorView = {
-          data: this.buffers[layer * 2 + i]!.subarray(0, rows * this.rowLength),
-          dims: [rows, ...this.dims],
-        };
-        past[`past${kind}.${layer}`] = view;
-        present[`present${kind}.${layer}`] = view;
-      }
-    }
-    return { past, present };
-  }
-
-  /** Takes over caches that a provider returned in memory of its own. */
-  store(results: Record<string, TensorView>): void {
-    for (let layer = 0; layer < this.layers; layer++) {
-      this.buffers[layer * 2]!.set(results[`presentKey.${layer}`]!.data as Float32Array);
-      this.buffers[layer * 2 + 1]!.set(results[`presentValue.${layer}`]!.data as Float32Array);
-    }
-  }
 }

@@ -4,7 +4,11 @@
  *
  * Sessions are made on first use. Weights are fed at each run as views of one flat array, so an update is seen by all and the
  * base is in memory once, whatever the sessions. With an adapter the base is frozen and only the adapter's array is trained.
+ *
+ * Where the provider keeps tensors (WebGPU), weights, gradient and moments stay on the card (device-policy.ts), and the arrays
+ * here are behind after an update: `fetch` before reading them, `hostChanged` after writing.
  */
+import type { BesideBytes } from '../graph/builder.ts';
 import { lowerGraph } from '../graph/lower.ts';
 import {
   adamWStep,
@@ -15,13 +19,16 @@ import {
   type AdamWState,
 } from '../optim/adamw.ts';
 import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { compressWeights, type CompressedPrecision } from '../policy/compressed-weights.ts';
 import { adapterSlots, mergeAdapter, type AdapterConfig } from '../policy/adapter.ts';
 import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { rotaryTable } from '../policy/rope.ts';
 import { bucketRows, microBatch, type MicroBatch, type TrainRow } from './batch.ts';
 import { compactFeeds } from './compact-batch.ts';
-import { GraphSession, type TensorView, type TensorViews } from './ort-session.ts';
+import { DeviceMath } from './device-math.ts';
+import { DevicePolicy } from './device-policy.ts';
+import { GraphSession, keepsTensors, type Feeds, type TensorView, type TensorViews } from './ort-session.ts';
 import { loweringFor, type ProviderName } from './provider.ts';
 
 export interface PolicyRuntimeOptions {
@@ -34,8 +41,20 @@ export interface PolicyRuntimeOptions {
   device?: number;
   threads: number;
   padId: number;
+  /** host: everything is fed from main memory at each run, whatever the provider can keep. */
+  residency?: 'host';
   verbosePlacement?: boolean;
 }
+/** What a decode step computes in. */
+export type DecodePrecision = 'f32' | CompressedPrecision;
+
+interface SessionModel {
+  model: Uint8Array;
+  /** Results that stay on the card. */
+  keep?: readonly string[];
+  beside?: ReadonlyMap<string, BesideBytes>;
+}
+
 /** Called between two runs of a session: may wait (pause) or throw (cancel). */
 export type Checkpoint = () => Promise<void> | void;
 
@@ -68,6 +87,9 @@ export class PolicyRuntime {
   private readonly sessions = new Map<string, GraphSession>();
   /** Objectives by name, to make a session again that was given up. */
   private readonly gradientModels = new Map<string, Uint8Array>();
+  private precision: DecodePrecision = 'f32';
+  /** Weights that the decode session is fed. */
+  private decodeViews: TensorViews | null = null;
   private readonly weightViews: TensorViews;
   private referenceViews: TensorViews | null = null;
   /** Made when first asked for: scoring and decoding need neither. */
@@ -75,6 +97,8 @@ export class PolicyRuntime {
   private gradientSum: Float32Array | null = null;
   /** Second buffer that a micro-batch's gradient lands in before it is added. */
   private partial: Float32Array | null = null;
+  /** Null where everything is fed from main memory. */
+  readonly onCard: DevicePolicy | null;
   private gradientRows = 0;
   /** In a row. */
   private badGradients = 0;
@@ -96,6 +120,26 @@ export class PolicyRuntime {
     this.weightViews = this.adapter ? { ...base, ...viewsOf(this.slots, this.trained) } : base;
     // Matrices of zeros leave the base as it is: with an adapter the reference costs no memory worth the name.
     if (this.adapter) this.referenceViews = { ...base, ...viewsOf(this.slots, new Float32Array(this.trained.length)) };
+    const { provider, device = 0, threads, verbosePlacement = false } = options;
+    this.onCard =
+      options.residency !== 'host' && keepsTensors(provider)
+        ? new DevicePolicy(new DeviceMath({ provider, device, threads, verbosePlacement }), {
+            views: this.weightViews,
+            slots: this.slots,
+            trained: this.trained,
+            optimizer: () => this.optimizer,
+          })
+        : null;
+  }
+
+  /** Brings `weights`, `trained` and `optimizer` up to date. */
+  async fetch(): Promise<void> {
+    await this.onCard?.fetch();
+  }
+
+  /** `trained` or `optimizer` were written to. */
+  hostChanged(): void {
+    this.onCard?.hostChanged();
   }
 
   get optimizer(): AdamWState {
@@ -124,7 +168,12 @@ export class PolicyRuntime {
     await this.sessions.get(`gradient:${name}`)?.close();
     this.sessions.delete(`gradient:${name}`);
     this.gradientModels.set(name, model);
-    await this.session(`gradient:${name}`, () => model);
+    await this.gradientSession(name, model);
+  }
+
+  private gradientSession(name: string, model: Uint8Array): Promise<GraphSession> {
+    const keep = this.onCard ? { keep: this.slots.map((slot) => `grad:${slot.name}`) } : {};
+    return this.session(`gradient:${name}`, () => ({ model, ...keep }));
   }
 
   /**
@@ -139,7 +188,7 @@ export class PolicyRuntime {
   ): Promise<GradientSum> {
     const model = this.gradientModels.get(objective);
     if (!model) throw new Error(`objective ${objective} is not defined`);
-    const session = await this.session(`gradient:${objective}`, () => model);
+    const session = await this.gradientSession(objective, model);
     const sum: GradientSum = { loss: 0, metrics: {}, tokens: 0 };
     for (const bucket of bucketRows(
       rows.map((row) => row.tokens.length),
@@ -150,10 +199,7 @@ export class PolicyRuntime {
         bucket.map((i) => rows[i]!),
         this.padId,
       );
-      const first = this.gradientRows === 0;
-      const target = first ? this.gradient : (this.partial ??= new Float32Array(this.gradient.length));
-      const results = await session.run(this.batchFeeds(batch), viewsOf(this.slots, target, 'grad:'));
-      if (!first) for (let i = 0; i < target.length; i++) this.gradient[i]! += target[i]!;
+      const results = await this.addGradient(session, await this.batchFeeds(batch), this.gradientRows === 0);
       this.gradientRows += batch.rows;
       sum.loss += scalar(results.loss!);
       sum.tokens += batch.realTokens;
@@ -164,16 +210,30 @@ export class PolicyRuntime {
     return sum;
   }
 
+  /** Runs once; its gradient takes the place of what there is, or is added to it. */
+  private async addGradient(session: GraphSession, feeds: Feeds, isFirst: boolean): Promise<TensorViews> {
+    if (this.onCard) {
+      const { results, kept } = await session.runKeeping(feeds);
+      await this.onCard.addGradient(kept, isFirst);
+      return results;
+    }
+    const target = isFirst ? this.gradient : (this.partial ??= new Float32Array(this.gradient.length));
+    const results = await session.run(feeds, viewsOf(this.slots, target, 'grad:'));
+    if (!isFirst) for (let i = 0; i < target.length; i++) this.gradient[i]! += target[i]!;
+    return results;
+  }
+
   /**
    * One optimiser step on the accumulated gradient, which is then forgotten. One that is not finite is left out.
    * @throws Error `gradientNotFinite` when several in a row were
    */
-  update(options: AdamWOptions, maxGradientNorm: number): UpdateResult {
-    const gradientNorm = this.gradientRows > 0 ? globalNorm(this.gradient) : 0;
+  async update(options: AdamWOptions, maxGradientNorm: number): Promise<UpdateResult> {
+    const gradientNorm = this.gradientRows > 0 ? await this.gradientNorm() : 0;
     const applied = this.gradientRows > 0 && Number.isFinite(gradientNorm);
     if (applied) {
       const scale = maxGradientNorm > 0 ? clipFactor(gradientNorm, maxGradientNorm) : 1;
-      adamWStep(this.trained, this.gradient, this.optimizer, this.slots, options, scale);
+      if (this.onCard) await this.onCard.step(options, scale);
+      else adamWStep(this.trained, this.gradient, this.optimizer, this.slots, options, scale);
     }
     const isBad = !applied && this.gradientRows > 0;
     this.gradientRows = 0;
@@ -182,9 +242,19 @@ export class PolicyRuntime {
     return { gradientNorm, applied, learningRate: options.learningRate };
   }
 
+  private async gradientNorm(): Promise<number> {
+    return this.onCard ? this.onCard.gradientNorm() : globalNorm(this.gradient);
+  }
+
   /** Forgets what has been accumulated. */
   dropGradient(): void {
     this.gradientRows = 0;
+  }
+
+  /** Brings `gradients` up to date where they are on the card. */
+  async fetchGradients(): Promise<void> {
+    for (const { name, offset, length } of this.onCard ? this.slots : [])
+      await this.onCard?.fetchGradient(name, this.gradient.subarray(offset, offset + length));
   }
 
   /** Gradient of the last accumulation by weight name: views, valid until the next one. */
@@ -218,9 +288,9 @@ export class PolicyRuntime {
   ): Promise<number[][]> {
     const weights = under === 'policy' ? this.weightViews : this.referenceViews;
     if (!weights) throw new Error('score: no reference weights were set');
-    const session = await this.session('score', () =>
-      lowerGraph(scoreGraph(this.config, this.adapter), loweringFor(this.provider), 'score'),
-    );
+    const session = await this.session('score', () => ({
+      model: lowerGraph(scoreGraph(this.config, this.adapter), loweringFor(this.provider), 'score'),
+    }));
     const result: number[][] = rows.map(() => []);
     const trainRows = rows.map((row): TrainRow => ({ ...row, advantage: 0, rowWeight: 0, behaviorLogprobs: null }));
     for (const bucket of bucketRows(
@@ -232,7 +302,7 @@ export class PolicyRuntime {
         bucket.map((i) => trainRows[i]!),
         this.padId,
       );
-      const { logprobs } = await session.run({ ...this.sequenceFeeds(batch), ...weights });
+      const { logprobs } = await session.run(await this.sequenceFeeds(batch, weights));
       bucket.forEach((index, r) => {
         const { tokens, promptLength } = rows[index]!;
         const start = r * batch.length + Math.max(0, promptLength - 1);
@@ -244,12 +314,42 @@ export class PolicyRuntime {
     return result;
   }
 
+  /** What decoding computes in from now on. Compressed weights belong to its session: they are made here, and end with it. */
+  async decodeIn(precision: DecodePrecision): Promise<void> {
+    if (precision !== 'f32' && !this.adapter) throw new Error(`decodeIn ${precision}: the weights are trained`);
+    this.precision = precision;
+    this.decodeViews = null;
+    if (precision !== 'f32') await this.fetch();
+    await this.decodeSession(precision);
+    for (const [name, session] of this.sessions) {
+      if (!name.startsWith('decode:') || name === `decode:${precision}`) continue;
+      this.sessions.delete(name);
+      await session.close();
+    }
+  }
+
+  /** What decoding computes in. */
+  get decodePrecision(): DecodePrecision {
+    return this.precision;
+  }
+
   /** The decode session with its fixed feeds, for generate.ts. `positions`: the longest row that will be decoded. */
-  async decoder(positions: number): Promise<{ session: GraphSession; feeds: TensorViews }> {
-    const session = await this.session('decode', () =>
-      lowerGraph(decodeGraph(this.config, this.adapter), loweringFor(this.provider), 'decode'),
-    );
-    return { session, feeds: { ...this.weightViews, ...this.rotaryFeeds(positions) } };
+  async decoder(positions: number): Promise<{ session: GraphSession; feeds: Feeds }> {
+    const session = await this.decodeSession(this.precision);
+    this.decodeViews ??= onlyNamed(this.weightViews, session.inputNames);
+    return {
+      session,
+      feeds: { ...(await this.weightFeeds(this.decodeViews)), ...(await this.rotaryFeeds(positions)) },
+    };
+  }
+
+  private decodeSession(precision: DecodePrecision): Promise<GraphSession> {
+    return this.session(`decode:${precision}`, () => {
+      // Not kept here: the session makes its own form of them.
+      const compressed = precision === 'f32' ? null : compressWeights(this.config, this.weights, precision);
+      const graph = decodeGraph(this.config, this.adapter, compressed);
+      return { model: lowerGraph(graph, loweringFor(this.provider), 'decode'), beside: graph.constantsBeside() };
+    });
   }
 
   /**
@@ -259,6 +359,7 @@ export class PolicyRuntime {
   async release(): Promise<void> {
     this.dropGradient();
     this.partial = null;
+    await this.fetch();
     await this.close();
   }
 
@@ -266,18 +367,22 @@ export class PolicyRuntime {
     const sessions = [...this.sessions.values()];
     this.sessions.clear();
     for (const session of sessions) await session.close();
+    await this.onCard?.close();
   }
 
-  private async session(name: string, model: () => Uint8Array): Promise<GraphSession> {
+  private async session(name: string, make: () => SessionModel): Promise<GraphSession> {
     const known = this.sessions.get(name);
     if (known) return known;
     const { provider, device = 0, threads, verbosePlacement } = this.options;
     const shapesRepeat = false;
-    const made = await GraphSession.open(model(), {
+    const { model, keep, beside } = make();
+    const made = await GraphSession.open(model, {
       provider,
       device,
       threads,
       shapesRepeat,
+      ...(keep ? { keep } : {}),
+      ...(beside ? { beside } : {}),
       ...(verbosePlacement ? { verbosePlacement } : {}),
     });
     this.sessions.set(name, made);
@@ -285,22 +390,26 @@ export class PolicyRuntime {
   }
 
   /** Tables for at least so many positions, made longer when a longer text comes: a context may have a million. */
-  private rotaryFeeds(positions: number): TensorViews {
+  private async rotaryFeeds(positions: number): Promise<Feeds> {
     if (!this.rotary || this.rotary.cos.dims[0]! < positions) {
       const rows = Math.min(this.config.contextTokens, 2 ** Math.ceil(Math.log2(Math.max(positions, 512))));
       const { cos, sin } = rotaryTable(this.config, Math.max(rows, positions));
       const dims = [Math.max(rows, positions), this.config.headDim / 2];
       this.rotary = { cos: { data: cos, dims }, sin: { data: sin, dims } };
     }
-    return this.rotary;
+    return this.onCard ? this.onCard.keep(this.rotary) : this.rotary;
   }
 
-  private sequenceFeeds(batch: MicroBatch): TensorViews {
+  private async weightFeeds(views: TensorViews = this.weightViews): Promise<Feeds> {
+    return this.onCard ? this.onCard.feeds(views) : views;
+  }
+
+  private async sequenceFeeds(batch: MicroBatch, weights = this.weightViews): Promise<Feeds> {
     const dims = [batch.rows, batch.length];
     const shared = this.config.heads / this.config.kvHeads;
     return {
-      ...this.weightViews,
-      ...this.rotaryFeeds(batch.length),
+      ...(await this.weightFeeds(weights)),
+      ...(await this.rotaryFeeds(batch.length)),
       ...(isCompact(this.config)
         ? compactFeeds(batch)
         : { tokens: { data: batch.tokens, dims }, targets: { data: batch.targets, dims } }),
@@ -312,10 +421,10 @@ export class PolicyRuntime {
     };
   }
 
-  private batchFeeds(batch: MicroBatch): TensorViews {
+  private async batchFeeds(batch: MicroBatch): Promise<Feeds> {
     const dims = [batch.rows, batch.length];
     return {
-      ...this.sequenceFeeds(batch),
+      ...(await this.sequenceFeeds(batch)),
       completionMask: { data: batch.completionMask, dims },
       behaviorLogprobs: { data: batch.behaviorLogprobs, dims },
       referenceLogprobs: { data: batch.referenceLogprobs, dims },
@@ -332,6 +441,11 @@ function viewsOf(slots: readonly ParameterSlot[], flat: Float32Array, prefix = '
       { data: flat.subarray(offset, offset + length), dims: shape },
     ]),
   );
+}
+
+function onlyNamed(views: TensorViews, names: readonly string[]): TensorViews {
+  const named = new Set(names);
+  return Object.fromEntries(Object.entries(views).filter(([name]) => named.has(name)));
 }
 
 function requireLength(what: string, flat: Float32Array, slots: readonly ParameterSlot[]): void {

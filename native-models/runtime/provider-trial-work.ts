@@ -110,9 +110,11 @@ export async function trialNumbers(target: ComputeTarget, threads: number): Prom
     const batch = rows(SMALL, [9, 6, 8]);
     const before = await policy.accumulate('trial', batch, 100, noCheckpoint);
     const numbers: TrialNumbers = {};
+    await policy.fetchGradients();
     for (const [name, gradient] of Object.entries(policy.gradients()))
       numbers[`gradient of ${name}`] = gradient.slice();
-    policy.update(STEP, 0);
+    await policy.update(STEP, 0);
+    await policy.fetch();
     numbers['updated weights'] = policy.weights.slice();
     const after = await policy.accumulate('trial', batch, 100, noCheckpoint);
     numbers.losses = Float32Array.of(before.loss, after.loss);
@@ -142,7 +144,7 @@ export async function trialTimes(target: ComputeTarget, threads: number): Promis
     );
     const trainStepMs = await best(async () => {
       await policy.accumulate('trial', batch, 1024, noCheckpoint);
-      policy.update({ ...STEP, learningRate: 1e-6 }, 1);
+      await policy.update({ ...STEP, learningRate: 1e-6 }, 1);
       return 1;
     });
     const prompts = rows(TIMED, [16, 12, 8, 4]).map((row) => row.tokens);

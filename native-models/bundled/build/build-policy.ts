@@ -142,7 +142,7 @@ async function train(
       SCHEDULE_STEPS,
       FLOOR_LEARNING_RATE,
     );
-    policy.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01 }, 1);
+    await policy.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01 }, 1);
     progress.step++;
     progress.seconds = (performance.now() - startedAt) / 1000;
     lossSum += sum.loss;

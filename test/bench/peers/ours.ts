@@ -63,7 +63,7 @@ async function train({ rows, length }: Work): Promise<number> {
     return { tokens: words(length), promptLength, advantage: 1, rowWeight, behaviorLogprobs: null };
   });
   await policy.accumulate('sft', batch, rows * length, nothing);
-  policy.update(adamW, 1);
+  await policy.update(adamW, 1);
   return rows * length;
 }
 
@@ -88,7 +88,7 @@ async function round({ prompts, rows, tokens, promptTokens }: Work): Promise<num
     })),
   );
   await policy.accumulate('grpo', batch, ROUND_MICRO_BATCH_TOKENS, nothing);
-  policy.update(adamW, 1);
+  await policy.update(adamW, 1);
   return prompts * rows * tokens;
 }
 

@@ -85,7 +85,7 @@ test('an adapter starts as the base, learns, leaves the base alone, and the refe
   const losses: number[] = [];
   for (let step = 0; step < 12; step++) {
     losses.push((await policy.accumulate('sft', meanLossRows(vectors), 1000, noCheckpoint)).loss);
-    assert.equal(policy.update(adamW, 1).applied, true);
+    assert.equal((await policy.update(adamW, 1)).applied, true);
   }
   assert.ok(losses.at(-1)! < losses[0]! - 0.1, losses.join(' '));
   assert.deepEqual(policy.weights, before);

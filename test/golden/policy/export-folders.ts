@@ -30,7 +30,7 @@ for (const name of adaptedNames) {
   await policy.defineObjective('sft', weightedLikelihood);
   for (let step = 0; step < 3; step++) {
     await policy.accumulate('sft', meanLossRows(vectors), 1000, noCheckpoint);
-    policy.update(adamW, 1);
+    await policy.update(adamW, 1);
   }
   const logprobs = await policy.score(vectors.rows, 1000, noCheckpoint);
   const target = join(out, name.replace('families/', ''));

@@ -205,16 +205,16 @@ test('a gradient that is not finite changes nothing, and is forgotten', async (t
   for (const rowWeight of [NaN, Infinity]) {
     const rows = meanLossRows(vectors).map((row, i) => (i === 2 ? { ...row, rowWeight } : row));
     await policy.accumulate('sft', rows, 40, noCheckpoint);
-    const result = policy.update(adamW, 1);
+    const result = await policy.update(adamW, 1);
     assert.equal(result.applied, false);
     assert.ok(!Number.isFinite(result.gradientNorm));
     assert.deepEqual(policy.weights, before);
     assert.equal(policy.optimizer.step, 0);
     assert.ok(policy.optimizer.m.every((x) => x === 0));
   }
-  assert.equal(policy.update(adamW, 1).applied, false, 'nothing accumulated, nothing applied');
+  assert.equal((await policy.update(adamW, 1)).applied, false, 'nothing accumulated, nothing applied');
   await policy.accumulate('sft', meanLossRows(vectors), 1000, noCheckpoint);
-  assert.equal(policy.update(adamW, 1).applied, true);
+  assert.equal((await policy.update(adamW, 1)).applied, true);
   const after = await policy.accumulate('sft', meanLossRows(vectors), 1000, noCheckpoint);
   assert.ok(after.loss < vectors.loss, `${after.loss} after a step, ${vectors.loss} before`);
 });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { relativeError } from '../../golden/ops/run-graph.ts';
 import { swiftShaderEnvironment } from './swiftshader.ts';
-import { policyNumbers, type ChildNumbers } from './webgpu-child.ts';
+import { policyNumbers, type ChildNumbers, type Growth } from './webgpu-child.ts';
 
 const tolerance = 2e-5;
 /** Operators that only compute shapes; they may run on the CPU. */
@@ -22,21 +22,21 @@ const shapeArithmetic = new Set([
   'ConstantOfShape',
 ]);
 
-interface Outcome {
-  numbers: ChildNumbers | null;
+interface Outcome<T> {
+  numbers: T | null;
   log: string;
   end: string;
 }
 
-function runChild(name: string): Promise<Outcome> {
-  const child = fork(fileURLToPath(new URL('webgpu-child.ts', import.meta.url)), [name], {
+function runChild<T = ChildNumbers>(...args: string[]): Promise<Outcome<T>> {
+  const child = fork(fileURLToPath(new URL('webgpu-child.ts', import.meta.url)), args, {
     env: swiftShaderEnvironment(),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  let [log, numbers]: [string, ChildNumbers | null] = ['', null];
+  let [log, numbers]: [string, T | null] = ['', null];
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (log += text));
-  child.on('message', (message) => (numbers = message as ChildNumbers));
+  child.on('message', (message) => (numbers = message as T));
   const timer = setTimeout(() => child.kill('SIGKILL'), 240_000);
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
@@ -80,23 +80,55 @@ for (const policy of ['untied', 'families/qwen2-compact'])
       assert.deepEqual(numbers.tokens, expected.tokens);
       assert.ok(relativeError(numbers.logprobs, expected.logprobs) < tolerance);
 
+      // A step in single precision, in the order of operations of the one on the CPU.
+      for (const part of ['trained', 'm', 'v'] as const)
+        assert.ok(relativeError(numbers.stepped[part], expected.stepped[part]) < tolerance, `${part} after two steps`);
+      assert.ok(relativeError(numbers.gradientNorms, expected.gradientNorms) < tolerance);
+
+      // Weights, gradient, moments and rotary tables; cache, weights and tables are fed where they lie.
+      assert.deepEqual(numbers.held?.locations, ['gpu-buffer']);
+      const trained = Object.keys(expected.gradients).length;
+      assert.ok(numbers.held.tensors >= 4 * trained + 2, `${numbers.held.tensors} tensors for ${trained} trained`);
+      for (const fed of numbers.fedFromHost)
+        assert.deepEqual(fed.sort(), ['lastIndex', 'longest', 'selector', 'tokens']);
+      assert.equal(numbers.fedFromHost.length, 3);
+
       const sessions = placements(log);
-      assert.equal(sessions.length, 2, 'a gradient and a decode session were placed');
-      for (const [i, name] of ['gradient', 'decode'].entries()) {
-        const gpu = sessions[i]!.find(({ provider }) => provider === 'WebGpuExecutionProvider');
-        assert.ok(gpu && gpu.count > 20, `${name}: nothing was placed on the GPU`);
-        for (const { provider, nodes, count } of sessions[i]!) {
+      const onGpu = (placed: (typeof sessions)[number]): number =>
+        placed.find(({ provider }) => provider === 'WebGpuExecutionProvider')?.count ?? 0;
+      assert.ok(sessions.filter((placed) => onGpu(placed) > 20).length >= 2, 'a gradient and a decode session');
+      assert.ok(sessions.length >= 7, `and those of tensors that stay: ${sessions.length}`);
+      for (const placed of sessions) {
+        assert.ok(onGpu(placed) > 0, 'nothing was placed on the GPU');
+        for (const { provider, nodes, count } of placed) {
           if (provider === 'WebGpuExecutionProvider') continue;
-          assert.equal(nodes.length, count, `${name}: the placement of ${provider} could not be read`);
+          assert.equal(nodes.length, count, `the placement of ${provider} could not be read`);
           assert.deepEqual(
             nodes.filter((op) => !shapeArithmetic.has(op)),
             [],
-            `${name}: nodes on ${provider}`,
+            `nodes on ${provider}`,
           );
         }
       }
     },
   );
+
+test(
+  '200 steps and 8 generations on WebGPU hold no more than 50: what is replaced is disposed',
+  { timeout: 250_000 },
+  async () => {
+    const { numbers, log, end } = await runChild<Growth>('untied', '200');
+    assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
+    const [first, ...later] = numbers.looks;
+    assert.equal(later.length, 3);
+    assert.ok(first!.alive > 20, String(first!.alive));
+    for (const { alive, residentBytes } of later) {
+      assert.equal(alive, first!.alive);
+      assert.ok(residentBytes - first!.residentBytes < 30e6, `${first!.residentBytes} bytes, then ${residentBytes}`);
+    }
+    assert.equal(numbers.alive, 0, 'closing the policy leaves nothing');
+  },
+);
 
 test('the placement log is read as the runtime writes it', () => {
   const line = (text: string): string =>
