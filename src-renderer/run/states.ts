@@ -70,7 +70,12 @@ export function describeReason(reason: WaitReason): ReasonText {
 }
 
 /** The stages of a round in their order, with what happens in each. */
-export const stages: readonly { stage: Exclude<RoundStage, 'idle'>; label: string; doing: string; unit: string }[] = [
+export const stages: readonly {
+  stage: Exclude<RoundStage, 'idle' | 'compare'>;
+  label: string;
+  doing: string;
+  unit: string;
+}[] = [
   { stage: 'generate', label: 'Answer', doing: 'The policy answers tasks', unit: 'tokens at most' },
   { stage: 'verify', label: 'Check', doing: 'The answers are checked', unit: 'groups' },
   { stage: 'share', label: 'Share', doing: 'Groups are offered to peers', unit: 'groups' },

@@ -1,6 +1,7 @@
 /** Wires the controllers to one client and hands them to the components by context. The only place that knows all of them. */
 import { createContext } from 'svelte';
 import type { LinkedClient } from '../api/connection.ts';
+import { BenefitController } from './benefit.svelte.ts';
 import { BoardController } from './board.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { ConnectionState } from './connection.svelte.ts';
@@ -40,6 +41,7 @@ export class App {
   readonly tasks: TasksController;
   readonly practice: PracticeController;
   readonly exams: ExamsController;
+  readonly benefit: BenefitController;
   readonly demonstrations: DemonstrationsController;
   readonly #client: LinkedClient;
 
@@ -60,6 +62,7 @@ export class App {
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);
     this.exams = new ExamsController(client);
+    this.benefit = new BenefitController(client);
     this.demonstrations = new DemonstrationsController(client);
   }
 

@@ -166,6 +166,7 @@ export class FakeNode {
       latest: this.scenario.demonstrations.latest.slice(0, limit),
     }),
     exams: ({ limit }) => this.scenario.exams.slice(-limit),
+    benefit: () => this.scenario.benefit,
     practice: () => this.scenario.practice,
     swarms: () => this.swarms.report(),
     readInvite: ({ link }) => this.swarms.read(link),

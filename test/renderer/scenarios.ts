@@ -1,5 +1,7 @@
 /** What the fake node is made to look like. Numbers come from a fixed sequence, so that every run of a test sees the same page. */
 import type {
+  BenefitReport,
+  BenefitRow,
   DemonstrationReport,
   ExamRow,
   HardwareReport,
@@ -13,6 +15,7 @@ import type {
   RunState,
   TaskPractice,
 } from '../../src-main/engine/api.ts';
+import { benefitReport } from '../../src-main/engine/benefit/benefit-report.ts';
 import { metricDefinitions } from '../../src-main/stats/metrics.ts';
 import { keyOf, makeCredit, makeCrowd, noCredit, type Credit } from './credit-rows.ts';
 
@@ -42,6 +45,7 @@ export interface Scenario {
   credit: Credit;
   practice: TaskPractice;
   exams: ExamRow[];
+  benefit: BenefitReport;
   demonstrations: DemonstrationReport;
   log: LogRow[];
 }
@@ -174,6 +178,11 @@ function baseStatus(rounds: number): NodeStatus {
       vocabularySize: 1024,
       version: rounds,
       directory: '/home/ada/.local/share/waggle/policy',
+      decode: { precision: 'int8', reason: 'The base is frozen, and on a processor 8-bit weights decode faster.' },
+      training: {
+        precision: 'f32',
+        reason: 'The weights are stored in bfloat16 and widened, which changes none of them.',
+      },
     },
     provider: { name: 'webgpu', adapter: 'NVIDIA GeForce RTX 4070' },
     givenUp: [],
@@ -212,6 +221,17 @@ function baseStatus(rounds: number): NodeStatus {
       { process: 'compute', pid: 4140, rssBytes: 512 * 2 ** 20 },
     ],
     computeRestarts: 0,
+    work: {
+      passTokens: 1024,
+      askedPassTokens: 1024,
+      recompute: false,
+      decodedRows: null,
+      needBytes: 600_000_000,
+      freeBytes: 8_000_000_000,
+      isTight: false,
+      shortages: 0,
+      text: null,
+    },
     lastCheckpointAt: startedAt - 22_000,
     dataDirectory: '/home/ada/.local/share/waggle',
     displayName: 'Ada’s workshop',
@@ -359,6 +379,34 @@ function makeExams(rounds: number): ExamRow[] {
   });
 }
 
+/** Differences in points, one comparison every 50 rounds; the third found too few groups of its own. */
+export function makeBenefit(
+  comparisons: number,
+  differences = [3.4, -1.2, 2.8, 0.6, 2.2, 1.9, -0.4, 3.1],
+): BenefitReport {
+  const rows = Array.from({ length: comparisons }, (_, i): BenefitRow => {
+    const alone = 0.45 + 0.02 * i;
+    return {
+      round: 50 * (i + 1),
+      fromRound: 50 * i + 25,
+      at: startedAt - (comparisons - i) * 50 * roundMs,
+      taskSet: 'starter',
+      taskSetVersion: 1,
+      tasks: 128,
+      answers: 4,
+      withPeers: alone + differences[i % differences.length]! / 100,
+      alone,
+      standardError: 0.012 + 0.002 * (i % 3),
+      groupsWithPeers: 190,
+      groupsFromPeers: 95,
+      groupsAlone: i % 8 === 2 ? 120 : 190,
+      seconds: 14,
+    };
+  });
+  const activity = comparisons === 0 ? ({ name: 'noPeers' } as const) : ({ name: 'saving', share: 0.4 } as const);
+  return benefitReport(rows, activity, { percent: 5, sharing: { mode: 'fixed', ownGroups: 4, peerGroups: 4 } });
+}
+
 function training(rounds: number): Scenario {
   return {
     status: baseStatus(rounds),
@@ -371,6 +419,7 @@ function training(rounds: number): Scenario {
     credit: makeCredit(ownKey, 'Ada’s workshop', peerKeys.slice(0, 6), startedAt),
     practice: makePractice(rounds > 0),
     exams: makeExams(rounds),
+    benefit: makeBenefit(Math.floor(rounds / 50)),
     demonstrations: noDemonstrations('sapo'),
     log: makeLog(),
   };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually, openPage } from './open-page.ts';
-import { makeRollout, ownKey } from './scenarios.ts';
+import { makeBenefit, makeRollout, ownKey } from './scenarios.ts';
 
 test('the leaderboard marks the own row, explains its columns and sorts', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
@@ -136,6 +136,35 @@ test('empty views say why they are empty', async (t) => {
   await page.getByText('Nothing tried yet').waitFor();
   await page.goto(page.url().replace('rollouts', 'log'));
   await page.getByText('No lines at this level').waitFor();
+});
+
+test('training: what peers bring, by its states, with each comparison as chart and as table', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'training' });
+  const card = page.getByRole('region', { name: 'What peers bring', exact: true });
+  await card.getByText(/scores [\d.]+ points higher on held-out tasks, 95 % interval .* from 3 comparisons/).waitFor();
+  await card.getByText('No clear difference').waitFor();
+  await card.getByText(/enough computing is saved up for it: 40 % so far/).waitFor();
+  await card.getByRole('img', { name: /^Score with peers’ groups less score without\. 4 comparisons/ }).waitFor();
+  await card.getByRole('button', { name: 'Show as table' }).click();
+  const rows = card.getByRole('row');
+  assert.equal(await rows.count(), 5);
+  assert.match(await rows.nth(1).innerText(), /^Rounds 176 to 200\s+\+0\.6\s+−1\.8 to \+3\.0$/);
+  assert.match(await rows.nth(2).innerText(), /^Rounds 126 to 150 \(not counted\)\s+\+2\.8/);
+
+  const { sharing } = node.scenario.benefit;
+  const hurt = makeBenefit(8, [-4, -5, -4, -6]);
+  node.push('benefit', { ...hurt, activity: 'comparing', sharing: { ...sharing, mode: 'adaptive', peerGroups: 2 } });
+  await card.getByText('Peers hurt').waitFor();
+  await card.getByText('Comparison running').waitFor();
+  await card.getByText(/2 of peers; the split follows these comparisons/).waitFor();
+  node.push('benefit', makeBenefit(0));
+  await card.getByText('No peers’ groups yet').waitFor();
+  await card.getByText('No comparison yet.').waitFor();
+  assert.equal(await card.getByRole('figure').count(), 0);
+  const off = { ...makeBenefit(0), activity: 'off', activityText: 'Not measured: said why.' } as const;
+  node.push('benefit', off);
+  await card.getByText('Not measured: said why.').waitFor();
+  assert.equal(await card.getByText('No comparison yet.').count(), 0);
 });
 
 test('training: objectives in words, measures with how to read them, only those that were recorded', async (t) => {
