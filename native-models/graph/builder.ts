@@ -5,9 +5,12 @@
 import { inferTable, type Node, type NodeOf, type OpAttrs, type OpName, type Value, type ValueType } from './ops.ts';
 import { elementCount, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
 
+/** Float32, uint8, or the bits of float16. */
+export type BesideBytes = Float32Array | Uint8Array | Uint16Array;
+
 export interface Constant {
   value: Value;
-  data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  data: Float32Array | Int32Array | BigInt64Array | BesideBytes;
   /** Its bytes are not in the model: whoever opens a session hands them over beside it. */
   beside?: true;
 }
@@ -56,17 +59,18 @@ export class GraphBuilder {
   }
 
   /** A constant too large to be copied into the model; see `constantsBeside`. */
-  constantBeside(name: string, data: Float32Array | Uint8Array, shape: Shape): Value {
+  constantBeside(name: string, data: BesideBytes, shape: Shape): Value {
     if (elementCount(shape) !== data.length) throw new ShapeError('constant', `${data.length} elements given`, [shape]);
-    const value = this.value(name, { dtype: data instanceof Uint8Array ? 'uint8' : 'float32', shape }, null);
+    const dtype = data instanceof Uint8Array ? 'uint8' : data instanceof Uint16Array ? 'float16' : 'float32';
+    const value = this.value(name, { dtype, shape }, null);
     this.constants.push({ value, data, beside: true });
     return value;
   }
 
   /** What a session of this graph needs beside its model, by name. */
-  constantsBeside(): ReadonlyMap<string, Float32Array | Uint8Array> {
+  constantsBeside(): ReadonlyMap<string, BesideBytes> {
     const beside = this.constants.filter((constant) => constant.beside);
-    return new Map(beside.map(({ value, data }) => [value.name, data as Float32Array | Uint8Array]));
+    return new Map(beside.map(({ value, data }) => [value.name, data as BesideBytes]));
   }
 
   scalar(x: number): Value {
@@ -139,6 +143,7 @@ export class GraphBuilder {
   quantisedMatmul(x: Value, packed: Value, scales: Value, attrs: OpAttrs['quantisedMatmul']): Value {
     return this.one('quantisedMatmul', attrs, [x, packed, scales]);
   }
+  halfMatmul = (x: Value, matrix: Value): Value => this.one('halfMatmul', {}, [x, matrix]);
   cachedAttention(inputs: readonly Value[], attrs: OpAttrs['cachedAttention']): readonly Value[] {
     return this.apply('cachedAttention', attrs, inputs).outputs;
   }

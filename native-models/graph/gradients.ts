@@ -193,4 +193,5 @@ export const gradientTable: { [K in OpName]: Gradient<K> } = {
   },
   cachedAttention: none('cachedAttention'),
   quantisedMatmul: none('quantisedMatmul'),
+  halfMatmul: none('halfMatmul'),
 };

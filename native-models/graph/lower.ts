@@ -13,8 +13,8 @@ export type Lowering = 'cpu' | 'webgpu';
 
 type Attributes = Readonly<Record<string, OnnxAttribute>>;
 const MICROSOFT = 'com.microsoft';
-/** MatMulNBits' accuracy level: inputs are rounded to int8. The levels above unpack each matrix at every run, which is slower than f32. */
-const INT8_PRODUCTS = 4;
+/** MatMulNBits' accuracy levels. `exact` unpacks each matrix at every run on the CPU, which is slower than f32. */
+const ACCURACY = { rounded: 4, exact: 1 } as const;
 
 /** Names of its own start with %, so that none meets the name of a graph's value. */
 class Emitter {
@@ -66,6 +66,7 @@ function simple(opType: string): (e: Emitter, node: unknown, names: { inputs: st
 
 const lastAxis: Attributes = { axis: { int: -1 } };
 const toFloat: Attributes = { to: { int: 1 } };
+const toHalf: Attributes = { to: { int: 10 } };
 
 function oneHot(e: Emitter, ids: string, depth: number, output?: string): string {
   const column = e.emit('Unsqueeze', [ids, e.int64(-1)]);
@@ -241,6 +242,10 @@ const common: LoweringTable = {
     const turned = node.attrs.sign === 1 ? sin : e.emit('Neg', [sin]);
     e.emit('RotaryEmbedding', [x, positions, cos, turned], { interleaved: { int: 0 } }, MICROSOFT, outputs[0]);
   },
+  halfMatmul: (e, _node, { inputs, outputs }) => {
+    const [x, matrix] = inputs as [string, string];
+    e.emit('Cast', [e.emit('MatMul', [e.emit('Cast', [x], toHalf), matrix])], toFloat, '', outputs[0]);
+  },
   quantisedMatmul: (e, node, { inputs, outputs }) => {
     const { bits, block } = node.attrs;
     const attributes = {
@@ -248,7 +253,7 @@ const common: LoweringTable = {
       N: { int: node.inputs[1]!.shape[0] as number },
       bits: { int: bits },
       block_size: { int: block },
-      accuracy_level: { int: INT8_PRODUCTS },
+      accuracy_level: { int: ACCURACY[node.attrs.inputs] },
     };
     e.emit('MatMulNBits', inputs, attributes, MICROSOFT, outputs[0]);
   },

@@ -31,9 +31,11 @@ export interface OpAttrs {
   matmul: { transA: boolean; transB: boolean; alpha: number };
   /**
    * x [..,K] times the transpose of a matrix [N,K] stored as `bits`-bit numbers (com.microsoft MatMulNBits): packed uint8
-   * [N,ceil(K/block),block*bits/8], scales [N*ceil(K/block)] -> [..,N]. x too is rounded to 8 bits a block. No gradient.
+   * [N,ceil(K/block),block*bits/8], scales [N*ceil(K/block)] -> [..,N]. `rounded`: a provider may round x too, to 8 bits a block. No gradient.
    */
-  quantisedMatmul: { bits: 4 | 8; block: number };
+  quantisedMatmul: { bits: 4 | 8; block: number; inputs: 'rounded' | 'exact' };
+  /** x [..,K] times a float16 matrix [K,N], in half precision -> float32 [..,N]. No gradient. */
+  halfMatmul: NoAttrs;
   reduceSum: { axes: readonly number[]; keepDims: boolean };
   /** At most one dimension may be neither a number nor the same name at the same place in the input. */
   reshape: { shape: Shape };
@@ -256,6 +258,13 @@ export const inferTable: { [K in OpName]: Infer<K> } = {
   },
   matmul: matmulShape,
   quantisedMatmul: quantisedShape,
+  halfMatmul: (inputs) => {
+    const x = input('halfMatmul', inputs, 0, 'float32').shape;
+    const matrix = input('halfMatmul', inputs, 1, 'float16').shape;
+    if (matrix.length !== 2 || x.length < 2 || x.at(-1) !== matrix[0])
+      throw new ShapeError('halfMatmul', 'needs x [..,K] and a matrix [K,N]', [x, matrix]);
+    return [{ dtype: 'float32', shape: [...x.slice(0, -1), matrix[1]!] }];
+  },
   reduceSum: reduceShape,
   reshape: reshapeShape,
   transpose: (inputs, { perm }) => {

@@ -18,7 +18,7 @@ export interface OnnxTensor {
   dtype: DType;
   dims: readonly number[];
   /** Null: the bytes are handed to the session beside the model, under the tensor's name. */
-  data: Float32Array | Int32Array | BigInt64Array | Uint8Array | null;
+  data: Float32Array | Int32Array | BigInt64Array | Uint8Array | Uint16Array | null;
 }
 export interface OnnxValueInfo {
   name: string;
@@ -38,7 +38,7 @@ const OPSETS: readonly (readonly [domain: string, version: number])[] = [
   ['', 21],
   ['com.microsoft', 1],
 ];
-const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2 };
+const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, uint8: 2, float16: 10 };
 const EXTERNAL = 1;
 const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 

@@ -3,7 +3,7 @@
  * (`B` rows, `T` tokens). Two names are equal only when they are the same text: there is no arithmetic on them.
  */
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8';
+export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8' | 'float16';
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 

@@ -8,11 +8,11 @@
  */
 import { backward } from '../graph/backward.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Value } from '../graph/ops.ts';
+import type { OpAttrs, Value } from '../graph/ops.ts';
 import { causalAttention, decoder, head, headWeight, type Attend, type DecoderWeights } from '../nn/decoder.ts';
 import { adapterSlots, type AdapterConfig } from './adapter.ts';
-import { BLOCK, blockBytes, blocksOf, type QuantisedMatrix } from './block-quantisation.ts';
-import { HEAD, type CompressedWeights } from './compressed-weights.ts';
+import { BLOCK, blockBytes, blocksOf } from './block-quantisation.ts';
+import { HEAD, type CompressedMatrix, type CompressedWeights } from './compressed-weights.ts';
 import { linearPath, linearSize } from './linears.ts';
 import { parameterSlots, type ParameterSlot } from './parameters.ts';
 import type { PolicyConfig } from './policy-config.ts';
@@ -48,6 +48,9 @@ export interface TokenLoss {
 }
 export type TokenLossFunction = (b: GraphBuilder, inputs: TokenLossInputs) => TokenLoss;
 
+/** Whether what goes into a compressed matrix may be rounded, too: on the CPU that is what makes it fast. */
+type Products = OpAttrs['quantisedMatmul']['inputs'];
+
 interface GraphWeights extends DecoderWeights {
   /** What is trained: the adapter's matrices where there is one, all weights otherwise. */
   trained: Value[];
@@ -59,6 +62,7 @@ function weightInputs(
   config: PolicyConfig,
   adapter: AdapterConfig | null,
   compressed: CompressedWeights = new Map(),
+  products: Products = 'rounded',
 ): GraphWeights {
   const declare = (slots: readonly ParameterSlot[]): Value[] =>
     slots.map((slot) => b.input(slot.name, 'float32', slot.shape));
@@ -72,7 +76,7 @@ function weightInputs(
   };
   const timesTransposed = (x: Value, name: string): Value => {
     const matrix = compressed.get(name);
-    return matrix ? timesCompressed(b, x, name, matrix) : b.matmul(x, weight(name), { transB: true });
+    return matrix ? timesCompressed(b, x, name, matrix, products) : b.matmul(x, weight(name), { transB: true });
   };
   return {
     trained: adapter ? added : base,
@@ -89,14 +93,16 @@ function weightInputs(
   };
 }
 
-function timesCompressed(b: GraphBuilder, x: Value, name: string, matrix: QuantisedMatrix): Value {
+function timesCompressed(b: GraphBuilder, x: Value, name: string, matrix: CompressedMatrix, products: Products): Value {
+  if (matrix.bits === 16)
+    return b.halfMatmul(x, b.constantBeside(`${name}.half`, matrix.transposed, [matrix.inputs, matrix.outputs]));
   const { bits, outputs, inputs, packed, scales } = matrix;
   const blocks = blocksOf(inputs, bits);
   return b.quantisedMatmul(
     x,
     b.constantBeside(`${name}.packed`, packed, [outputs, blocks, blockBytes(bits)]),
     b.constantBeside(`${name}.scales`, scales, [outputs * blocks]),
-    { bits, block: BLOCK[bits] },
+    { bits, block: BLOCK[bits], inputs: products },
   );
 }
 
@@ -196,9 +202,10 @@ export function decodeGraph(
   config: PolicyConfig,
   adapter: AdapterConfig | null = null,
   compressed: CompressedWeights | null = null,
+  products: Products = 'rounded',
 ): GraphBuilder {
   const b = new GraphBuilder();
-  const weights = weightInputs(b, config, adapter, compressed ?? undefined);
+  const weights = weightInputs(b, config, adapter, compressed ?? undefined, products);
   const tokens = b.input('tokens', 'int32', ['B', 'S']);
   const lastIndex = b.input('lastIndex', 'int32', ['B']);
   const longest = b.input('longest', 'int32', [1]);
@@ -221,7 +228,10 @@ export function decodeGraph(
   });
   const last = b.matmul(selector, hidden); // [B,1,D]
   const compressedHead = compressed?.get(HEAD);
-  b.output('logits', compressedHead ? timesCompressed(b, last, HEAD, compressedHead) : head(b, config, weights, last));
+  b.output(
+    'logits',
+    compressedHead ? timesCompressed(b, last, HEAD, compressedHead, products) : head(b, config, weights, last),
+  );
   for (const [name, value] of presents) b.output(name, value);
   return b;
 }

@@ -3,7 +3,7 @@
  * Loads, scores on the CPU, closes: one call. Knows no chat template: the prompt is taken as plain text.
  */
 import { PolicyRuntime } from '../runtime/policy-runtime.ts';
-import { loadPolicyFolder } from './load-policy.ts';
+import { loadPolicyFolder, type StoredAs } from './load-policy.ts';
 import { PolicyError } from './policy-error.ts';
 
 export interface ScoreOptions {
@@ -16,6 +16,9 @@ export interface FolderScore {
   promptTokenIds: number[];
   /** Of the completion. */
   tokenIds: number[];
+  /** What the numbers were computed in: what training computes in. */
+  computedIn: 'f32';
+  storedAs: StoredAs;
   /** Natural log-prob of each completion token at temperature 1. */
   logprobs: number[];
 }
@@ -27,7 +30,7 @@ export async function scoreFolder(
   completion: string,
   options: ScoreOptions = {},
 ): Promise<FolderScore> {
-  const { config, weights, tokenizer } = await loadPolicyFolder(directory);
+  const { config, weights, storedAs, tokenizer } = await loadPolicyFolder(directory);
   const promptTokenIds = tokenizer.encode(prompt);
   const tokenIds = [...tokenizer.encode(completion), ...(options.ended ? [config.eosTokenId] : [])];
   const length = promptTokenIds.length + tokenIds.length;
@@ -53,7 +56,7 @@ export async function scoreFolder(
       length,
       () => undefined,
     );
-    return { promptTokenIds, tokenIds, logprobs: logprobs! };
+    return { promptTokenIds, tokenIds, computedIn: 'f32', storedAs, logprobs: logprobs! };
   } finally {
     await policy.close();
   }

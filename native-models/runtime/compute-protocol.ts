@@ -9,6 +9,7 @@ import type { GradientSum, UpdateResult } from './policy-runtime.ts';
 import type { AdamWOptions } from '../optim/adamw.ts';
 import type { AdapterConfig, AdapterRequest } from '../policy/adapter.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
+import type { DecodeChoice, DecodePrecisionRequest, TrainingPrecision } from './precision.ts';
 import type { ProviderName } from './provider.ts';
 
 /** JSON that the node keeps beside the weights in a checkpoint: its round, counters, pool position. */
@@ -27,6 +28,9 @@ export interface OpenedPolicy {
   /** Where BRIDGE trains it: the second adapter, and how many steps the policy had taken before. */
   bridge: { adapter: AdapterConfig; startedAt: number } | null;
   provider: ProviderName;
+  /** What answers are sampled in and what is trained in, and why. */
+  decode: DecodeChoice;
+  training: TrainingPrecision;
   /** State of the checkpoint that was resumed; null when training starts from the base policy. */
   state: CheckpointState | null;
   /** Checkpoints that could not be read, and why; they were passed over. */
@@ -44,6 +48,8 @@ export interface ComputeCalls {
       /** Of the provider's devices; left out, its first. */
       device?: number;
       threads: number;
+      /** What to sample answers in; left out, f32. */
+      decodePrecision?: DecodePrecisionRequest;
       /** Left out: all weights are trained. */
       adapter?: AdapterRequest;
       /** BRIDGE is to train the policy: the rank of its second adapter. */

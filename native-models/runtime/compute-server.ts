@@ -30,6 +30,7 @@ import { BridgePolicy } from './bridge-policy.ts';
 import { generate } from './generate.ts';
 import { isOutOfMemory, OUT_OF_MEMORY } from './out-of-memory.ts';
 import { PolicyRuntime } from './policy-runtime.ts';
+import { chooseDecodePrecision, trainingPrecision } from './precision.ts';
 import type {
   CheckpointState,
   ComputeCallName,
@@ -222,6 +223,7 @@ export class ComputeServer {
     const resumed = await this.resume(policy, first);
     return {
       name,
+    const decode = await chooseDecodePrecision(policy, args.decodePrecision ?? 'f32', tokenizer.encode(PROBE_TEXT));
       config,
       parameters: weights.length,
       adapter,
@@ -231,6 +233,8 @@ export class ComputeServer {
       provider: args.provider,
       ...resumed,
     };
+      decode,
+      training: trainingPrecision(storedAs),
   }
 
   private branchStep(step: ComputeCalls['branch']['args']): ComputeCalls['branch']['result'] {

@@ -6,6 +6,7 @@
  */
 import './no-telemetry.ts'; // first: see there
 import * as ort from 'onnxruntime-node';
+import type { BesideBytes } from '../graph/builder.ts';
 import { providerNames, type ProviderName } from './provider.ts';
 
 export interface TensorView {
@@ -86,7 +87,7 @@ export interface SessionOptions {
   /** Results that stay on the card, made anew in each run (`runKeeping`). Needs `keepsTensors`. */
   keep?: readonly string[];
   /** Constants whose bytes the model leaves out, by name; they are read while the session is made, and never again. */
-  beside?: ReadonlyMap<string, Float32Array | Uint8Array>;
+  beside?: ReadonlyMap<string, BesideBytes>;
   /** Writes which provider runs each node to standard error. */
   verbosePlacement?: boolean;
 }
@@ -193,7 +194,7 @@ function executionProviders({
   return [device === 0 ? provider : { name: provider, deviceId: device }, 'cpu'];
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): Uint8Array {
+function bytesOf({ buffer, byteOffset, byteLength }: BesideBytes): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 

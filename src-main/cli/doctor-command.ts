@@ -3,10 +3,11 @@
  * data folder, or runs the provider trial itself. With --again nothing that is known counts.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { HardwareReport, ProviderVerdict } from '../engine/api.ts';
+import type { HardwareReport, PolicyInfo, ProviderVerdict } from '../engine/api.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
 import { formatBytes } from './quantities.ts';
+import { renderPrecision } from './status-view.ts';
 import { alignPairs, alignTable, harmless, paint, type Colour, type Terminal } from './terminal.ts';
 
 export interface DoctorReport {
@@ -14,6 +15,8 @@ export interface DoctorReport {
   from: 'node' | 'kept' | 'trial';
   verdicts: readonly ProviderVerdict[];
   hardware: HardwareReport;
+  /** Of the policy that a running node has opened. */
+  precision?: Pick<PolicyInfo, 'decode' | 'training'> | null;
 }
 
 const verdictColours: Readonly<Record<ProviderVerdict['verdict'], Colour>> = {
@@ -37,7 +40,10 @@ export async function showDoctor(options: DoctorOptions, terminal: Terminal, env
   const say = (text: string): void => (options.json === true ? undefined : terminal.complain(text));
   const asked = await askNode(options, env, say);
   // A node whose provider was chosen in its settings has tried none.
-  const report = asked && asked.verdicts.length > 0 ? asked : await tryHere(options, env, say);
+  const report =
+    asked && asked.verdicts.length > 0
+      ? asked
+      : { ...(await tryHere(options, env, say)), precision: asked?.precision ?? null };
   terminal.print(options.json === true ? JSON.stringify(report, null, 2) : renderDoctor(terminal, report));
 }
 
@@ -65,7 +71,9 @@ async function askNode(
       await wait(POLL_MS);
       hardware = await node.invoke('hardware', null);
     }
-    return { from: options.again === true ? 'trial' : 'node', verdicts: hardware.verdicts, hardware };
+    const { policy } = await node.invoke('status', null);
+    const precision = policy && { decode: policy.decode, training: policy.training };
+    return { from: options.again === true ? 'trial' : 'node', verdicts: hardware.verdicts, hardware, precision };
   } finally {
     await found.node.close();
   }
@@ -113,6 +121,7 @@ export function renderDoctor(terminal: Terminal, report: DoctorReport): string {
     '',
     alignTable(terminal, headings, rows),
     ...triedAt(report),
+    ...(report.precision ? ['', alignPairs(terminal, renderPrecision(report.precision))] : []),
     ...(usable ? [] : ['', 'No provider computes correctly here: reinstall with npm ci, and report this if it stays.']),
   ].join('\n');
 }

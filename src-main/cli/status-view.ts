@@ -1,5 +1,5 @@
 /** A node's status as text for people. Pure: knows no connection. */
-import type { NatKind, NodeStatus, RunState, RunStateName, SwarmSummary } from '../engine/api.ts';
+import type { NatKind, NodeStatus, PolicyInfo, RunState, RunStateName, SwarmSummary } from '../engine/api.ts';
 import { countOf, formatBytes, formatCount, formatDuration, formatRate } from './quantities.ts';
 import { alignPairs, harmless, paint, type Colour, type Terminal } from './terminal.ts';
 
@@ -20,6 +20,17 @@ export function renderState(style: Style, state: RunState): string {
   return `${paint(style, stateColours[state.name], state.name)}: ${harmless(state.text)}${fix}`;
 }
 
+/** What is computed in, and why; `doctor` shows the same. */
+export function renderPrecision(policy: Pick<PolicyInfo, 'decode' | 'training'> | null): [string, string][] {
+  const text = ({ precision, reason }: PolicyInfo['decode']): string => harmless(`${precision}. ${reason}`);
+  return policy === null
+    ? []
+    : [
+        ['answers in', text(policy.decode)],
+        ['trains in', text(policy.training)],
+      ];
+}
+
 /** `address` is the dashboard's, null when unknown. */
 export function renderStatus(style: Style, status: NodeStatus, address: string | null, nowMs = Date.now()): string {
   const { policy, provider, swarm, tokensPerSecond } = status;
@@ -38,6 +49,7 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
         ? 'not chosen yet'
         : harmless(provider.name + (provider.adapter === null ? '' : ` (${provider.adapter})`)),
     ],
+    ...renderPrecision(policy),
     ...status.givenUp.map(({ text }): [string, string] => ['given up', harmless(text)]),
     ['round', `${formatCount(status.round)} (${status.stage})`],
     [

@@ -134,6 +134,12 @@ const shape = {
     '',
     'What computes: auto takes the fastest provider that computed correctly in its trial.',
   ),
+  decodePrecision: field(
+    z.enum(['auto', 'f32', 'f16', 'int8', 'int4']).default('auto'),
+    'policy',
+    '',
+    'Numbers that answers are sampled in while an adapter is trained: int8 and int4 decode from a compressed copy of the frozen policy, f16 on graphics cards that compute in it; auto takes int8 on a processor for policies of more than 50 million parameters, else f32.',
+  ),
   cpuThreads: field(whole(0, 512, 0), 'policy', 'threads', 'Threads of the CPU provider; 0 takes one per core.'),
 
   swarmEnabled: field(

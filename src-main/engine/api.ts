@@ -38,6 +38,15 @@ export interface PolicyInfo {
   /** Optimiser steps taken since the base policy. */
   version: number;
   directory: string;
+  /** What answers are sampled in, and what training computes in. */
+  decode: PolicyPrecision;
+  training: PolicyPrecision;
+}
+
+export interface PolicyPrecision {
+  precision: 'f32' | 'f16' | 'int8' | 'int4';
+  /** One sentence: why. */
+  reason: string;
 }
 
 export interface ProviderVerdict {

@@ -13,7 +13,8 @@ import {
   type SpawnCompute,
 } from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
-import { loweringFor, type ComputeTarget } from '../../native-models/runtime/provider.ts';
+import type { DecodePrecisionRequest } from '../../native-models/runtime/precision.ts';
+import { loweringFor, type ComputeTarget, type ProviderName } from '../../native-models/runtime/provider.ts';
 import { lowerGraph } from '../../native-models/graph/lower.ts';
 import type { AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { gradientGraph } from '../../native-models/policy/graphs.ts';
@@ -28,6 +29,7 @@ export interface ComputeSupervisorOptions {
   policy: () => Pick<PolicyHome, 'directory' | 'name' | 'identity' | 'checkpoints'>;
   threads: number;
   adapter: AdapterRequest;
+  decodePrecision: DecodePrecisionRequest;
   /** Where BRIDGE trains the policy: the rank of its second adapter. */
   bridge?: { rank: number } | null;
   /** Chosen by the provider trial; asked at every start. */
@@ -80,7 +82,7 @@ export class ComputeSupervisor {
    * @throws ComputeError where the policy or the checkpoint is at fault (restarting would not help), ComputeDiedError where it crashed.
    */
   async start(): Promise<{ host: ComputeHost; opened: OpenedPolicy }> {
-    const { log, objectives, threads, adapter, bridge } = this.options;
+    const { log, objectives, threads, decodePrecision, adapter, bridge } = this.options;
     const policy = this.options.policy();
     await this.givingUp;
     const target = await Promise.race([this.options.target(), this.refused.promise]); // may try them for long
@@ -105,6 +107,7 @@ export class ComputeSupervisor {
         ...(bridge ? { bridge } : {}),
       });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
+        decodePrecision,
       const names = new Set<string>();
       for (const { name, loss } of objectives()) {
         if (names.has(name)) continue;

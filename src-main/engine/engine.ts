@@ -312,6 +312,7 @@ class WaggleEngine implements Engine {
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
       bridge: config.method === 'bridge' ? { rank: config.bridgeRank } : null,
       target: () => this.providers.choose(),
+      decodePrecision: config.decodePrecision,
       giveUp: (trouble) => this.providers.giveUp(trouble),
       ...(silenceBaseMs === undefined ? {} : { silenceBaseMs }),
       objectives: () => this.neededObjectives(),

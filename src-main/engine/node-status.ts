@@ -60,10 +60,13 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
   };
 }
 
-function policyInfo({ name, config, parameters }: OpenedPolicy, directory: string, version: number): PolicyInfo {
+const FAMILY = { llama: 'Llama', qwen2: 'Qwen2', qwen3: 'Qwen3' } as const;
+
+function policyInfo(opened: OpenedPolicy, directory: string, version: number): PolicyInfo {
+  const { name, config, parameters, decode, training } = opened;
   return {
     name,
-    architecture: `Llama, ${config.layers} layers, ${config.hiddenSize} wide`,
+    architecture: `${FAMILY[config.architecture]}, ${config.layers} layers, ${config.hiddenSize} wide`,
     parameters,
     contextTokens: config.contextTokens,
     vocabularySize: config.vocabularySize,
@@ -71,6 +74,8 @@ function policyInfo({ name, config, parameters }: OpenedPolicy, directory: strin
     directory,
   };
 }
+    decode,
+    training,
 
 /** What a node without a swarm says about it. */
 export function noSwarm(name: string, publicKey: string): SwarmSummary {

@@ -20,8 +20,8 @@ const withoutGradient = new Set<OpName>([
   'scatterRows',
   'headLogprobsGradient',
 ]);
-/** Its matrix is a constant that PyTorch does not know: test/unit/graph/quantised-matmul.test.ts. */
-const testedElsewhere = new Set<OpName>(['quantisedMatmul']);
+/** Their matrices are constants: test/unit/graph/compressed-matmul.test.ts. */
+const testedElsewhere = new Set<OpName>(['quantisedMatmul', 'halfMatmul']);
 const reached = new Map<string, number>();
 
 for (const op of Object.keys(inferTable) as OpName[]) {

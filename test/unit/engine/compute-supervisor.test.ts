@@ -40,6 +40,7 @@ function supervise(target: () => Promise<ComputeTarget>) {
     spawn,
     policy: () => ({ directory: '', name: '', identity: '', checkpoints: '' }),
     threads: 1,
+    decodePrecision: 'auto',
     adapter: { mode: 'full', rank: 1, alpha: 1, targets: ['q_proj'] },
     target,
     giveUp: (trouble) => {

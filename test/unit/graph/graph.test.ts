@@ -61,9 +61,22 @@ const wrong: Record<OpName, [build: Build, message: RegExp][]> = {
     [(b, f) => b.matmul(f(3, 4), f(2, 4, 5)), /leading axes differ/],
   ],
   quantisedMatmul: [
-    [(b, f) => b.quantisedMatmul(f(2, 8), f(3, 1, 8), f(3), { bits: 8, block: 8 }), /input 1 must be uint8/],
-    [(b, f) => b.quantisedMatmul(f(2, 9), bytes(b, 3, 1, 8), f(3), { bits: 8, block: 8 }), /blocks of 8 with 8 bits/],
-    [(b, f) => b.quantisedMatmul(f(2, 8), bytes(b, 3, 1, 8), f(2), { bits: 8, block: 8 }), /a scale for each block/],
+    [
+      (b, f) => b.quantisedMatmul(f(2, 8), f(3, 1, 8), f(3), { bits: 8, block: 8, inputs: 'exact' }),
+      /input 1 must be uint8/,
+    ],
+    [
+      (b, f) => b.quantisedMatmul(f(2, 9), bytes(b, 3, 1, 8), f(3), { bits: 8, block: 8, inputs: 'exact' }),
+      /blocks of 8 with 8 bits/,
+    ],
+    [
+      (b, f) => b.quantisedMatmul(f(2, 8), bytes(b, 3, 1, 8), f(2), { bits: 8, block: 8, inputs: 'exact' }),
+      /a scale for each block/,
+    ],
+  ],
+  halfMatmul: [
+    [(b, f) => b.halfMatmul(f(2, 8), f(8, 3)), /input 1 must be float16/],
+    [(b, f) => b.halfMatmul(f(2, 9), b.constantBeside('half', new Uint16Array(24), [8, 3])), /\[..,K\] and a matrix/],
   ],
   reduceSum: [[(b, f) => b.reduceSum(f(2), [1]), /no axis 1/]],
   reshape: [

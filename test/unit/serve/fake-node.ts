@@ -63,6 +63,8 @@ export function exampleStatus(changes: Partial<NodeStatus> = {}): NodeStatus {
       vocabularySize: 512,
       version: 42,
       directory: '/somewhere/policy',
+      decode: { precision: 'f32', reason: 'All weights are trained.' },
+      training: { precision: 'f32', reason: 'The weights are stored in it.' },
     },
     provider: { name: 'cpu', adapter: null },
     givenUp: [],

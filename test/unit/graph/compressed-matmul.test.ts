@@ -1,6 +1,7 @@
-/** The product with a whole-number matrix on the real runtime against plain arithmetic on what the matrix stands for. */
+/** Products with compressed matrices on the real runtime against plain arithmetic on what the matrix stands for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { float16ToFloat32, float32ToFloat16 } from '../../../native-models/checkpoint/half-floats.ts';
 import { backward } from '../../../native-models/graph/backward.ts';
 import { GraphBuilder } from '../../../native-models/graph/builder.ts';
 import { lowerGraph } from '../../../native-models/graph/lower.ts';
@@ -47,7 +48,7 @@ for (const { bits, rows, outputs, inputs } of sizes) {
       b.constantBeside('w.packed', matrix.packed, [outputs, blocksOf(inputs, bits), blockBytes(bits)]),
       b.constantBeside('w.scales', matrix.scales, [outputs * blocksOf(inputs, bits)]),
     ];
-    const attributes = { bits, block: BLOCK[bits] };
+    const attributes = { bits, block: BLOCK[bits], inputs: 'rounded' } as const;
     b.output('y', b.quantisedMatmul(b.input('x', 'float32', ['R', inputs]), packed, scales, attributes));
     const model = lowerGraph(b, 'cpu');
     assert.ok(model.length < 1000, 'the matrix is not in the model');
@@ -65,6 +66,34 @@ for (const { bits, rows, outputs, inputs } of sizes) {
     }
   });
 }
+
+test('half precision', async () => {
+  const [rows, inputs, outputs] = [3, 50, 20];
+  const random = randomStream(16);
+  const half = float32ToFloat16(Float32Array.from({ length: inputs * outputs }, () => random() - 0.5));
+  const b = new GraphBuilder();
+  const matrix = b.constantBeside('w', half, [inputs, outputs]);
+  b.output('y', b.halfMatmul(b.input('x', 'float32', ['R', inputs]), matrix));
+  const beside = b.constantsBeside();
+  const session = await GraphSession.open(lowerGraph(b, 'cpu'), {
+    provider: 'cpu',
+    threads: 1,
+    shapesRepeat: false,
+    beside,
+  });
+  try {
+    const widened = float16ToFloat32(half);
+    const rowsOfOutputs = Float32Array.from(
+      widened,
+      (_, i) => widened[(i % inputs) * outputs + Math.floor(i / inputs)]!,
+    );
+    const x = Float32Array.from({ length: rows * inputs }, () => 2 * random() - 1);
+    const error = await relativeError(session, x, rows, rowsOfOutputs);
+    assert.ok(error < 1e-3, `${error}`);
+  } finally {
+    await session.close();
+  }
+});
 
 /** Of x W^T, against the sum of the sizes of what is added up. */
 async function relativeError(
@@ -96,8 +125,8 @@ test('shapes that do not match are refused when the graph is built, and there is
   const x = b.input('x', 'float32', ['R', 100]);
   const packed = b.constantBeside('p', new Uint8Array(2 * 2 * 64), [2, 2, 64]);
   const scales = b.constantBeside('s', new Float32Array(4), [4]);
-  const attributes = { bits: 8, block: 64 } as const;
-  assert.throws(() => b.quantisedMatmul(x, packed, scales, { bits: 4, block: 64 }), ShapeError);
+  const attributes = { bits: 8, block: 64, inputs: 'rounded' } as const;
+  assert.throws(() => b.quantisedMatmul(x, packed, scales, { bits: 4, block: 64, inputs: 'rounded' }), ShapeError);
   assert.throws(() => b.quantisedMatmul(b.input('z', 'float32', ['R', 200]), packed, scales, attributes), ShapeError);
   const few = b.constantBeside('few', new Float32Array(3), [3]);
   assert.throws(() => b.quantisedMatmul(x, packed, few, attributes), ShapeError);
