@@ -116,9 +116,8 @@ async function proveDecoder(
     await policy.decodeIn(precision);
     found = await probe(policy, text);
   } catch (error) {
-    return `${policy.provider} refuses it (${String((error as Error).message)
-      .split('\n')[0]!
-      .slice(0, 200)})`;
+    const [firstLine] = (error as Error).message.split('\n');
+    return `${policy.provider} refuses it (${firstLine!.slice(0, 200)})`;
   }
   const divergences = expected.logits.map((logits, i) => divergence(logits, found.logits[i]!));
   const mean = divergences.reduce((sum, each) => sum + each, 0) / divergences.length;
