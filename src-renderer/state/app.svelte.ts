@@ -8,6 +8,7 @@ import { ConnectionState } from './connection.svelte.ts';
 import { DemonstrationsController } from './demonstrations.svelte.ts';
 import { ExamsController } from './exams.svelte.ts';
 import { HardwareController } from './hardware.svelte.ts';
+import { IdentityController } from './identity.svelte.ts';
 import { LeaderboardController } from './leaderboard.svelte.ts';
 import { LogController } from './log.svelte.ts';
 import { NodeController } from './node.svelte.ts';
@@ -37,6 +38,7 @@ export class App {
   readonly log: LogController;
   readonly peers: PeersController;
   readonly swarms: SwarmsController;
+  readonly identity: IdentityController;
   readonly hardware: HardwareController;
   readonly tasks: TasksController;
   readonly practice: PracticeController;
@@ -58,6 +60,7 @@ export class App {
     this.log = new LogController(client);
     this.peers = new PeersController(client);
     this.swarms = new SwarmsController(client);
+    this.identity = new IdentityController(client);
     this.hardware = new HardwareController(client);
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);

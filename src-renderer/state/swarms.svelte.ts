@@ -2,15 +2,14 @@
  * The swarms this node has joined and changing over between them. Each command answers with the list as it is then; the list is
  * also asked for now and then while watched, because the command line can change it too.
  */
-import type { ApiFault, CallName, Calls, JoinedSwarms, SwarmCard } from '../../src-main/engine/api.ts';
+import type { CallName, Calls, JoinedSwarms, SwarmCard } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
-import { toFault } from '../api/fault.ts';
 import { loadWhenOpen, type Loading } from './loading.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
 
 const askEveryMs = 15_000;
 
 export type SwarmCommand = Extract<CallName, 'joinSwarm' | 'createSwarm' | 'chooseSwarm' | 'leaveSwarm'>;
-export type Outcome<T> = { ok: true; value: T } | { ok: false; fault: ApiFault };
 
 export class SwarmsController {
   joined = $state.raw<JoinedSwarms | null>(null);
@@ -56,11 +55,4 @@ export class SwarmsController {
     this.busy = null;
     return outcome;
   }
-}
-
-function outcomeOf<T>(answer: Promise<T>): Promise<Outcome<T>> {
-  return answer.then(
-    (value) => ({ ok: true, value }),
-    (error: unknown) => ({ ok: false, fault: toFault(error) }),
-  );
 }

@@ -10,6 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { ApiFault, CallName, Calls, EventName, Events, RunState } from '../../src-main/engine/api.ts';
 import { toApiFault } from '../../src-main/base/errors.ts';
+import { FakeIdentity } from './fake-identity.ts';
 import { FakeSwarms } from './fake-swarms.ts';
 import { listTasks, sampleTask } from '../../src-main/engine/task-inspection.ts';
 import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
@@ -34,6 +35,8 @@ export class FakeNode {
   readonly faults = new Map<CallName, ApiFault>();
   /** Joined swarms by the real implementation, in a folder of their own. */
   readonly swarms: FakeSwarms;
+  /** Keys, words and names by the real implementation. */
+  readonly identity: FakeIdentity;
   #server: Server | null = null;
   #port = 0;
   readonly #links = new Map<WebSocket, Set<string>>();
@@ -41,6 +44,10 @@ export class FakeNode {
 
   constructor(name: ScenarioName) {
     this.scenario = scenarios[name]();
+    this.identity = new FakeIdentity((displayName) => {
+      this.scenario.status = { ...this.scenario.status, displayName };
+      this.push('status', this.scenario.status);
+    });
     this.swarms = new FakeSwarms(name, (swarm) => {
       this.scenario.status = { ...this.scenario.status, swarm: { ...this.scenario.status.swarm, name: swarm } };
       this.push('status', this.scenario.status);
@@ -175,6 +182,11 @@ export class FakeNode {
     chooseSwarm: ({ id }) => this.swarms.choose(id),
     leaveSwarm: ({ id }) => this.swarms.leave(id),
     swarmInvite: async ({ id }) => ({ link: await this.swarms.inviteOf(id) }),
+    identity: () => this.identity.report(),
+    previewProfile: (names) => this.identity.preview(names),
+    setProfile: (names) => this.identity.rename(names),
+    backupWords: () => this.identity.words(),
+    restoreIdentity: (wanted) => this.identity.restore(wanted),
     tasks: listTasks,
     task: sampleTask,
     pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),
