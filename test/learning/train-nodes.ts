@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import createTestnet from 'hyperdht/testnet.js';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import type { RoundRow } from '../../src-main/engine/api.ts';
+import type { ExamRow, RolloutRow, RoundRow } from '../../src-main/engine/api.ts';
 import { openEngine, type Engine } from '../../src-main/engine/engine.ts';
 
 export interface TrainNodesOptions {
@@ -16,6 +16,13 @@ export interface TrainNodesOptions {
   rounds: number;
   /** Config fields on top of seed, provider and rounds; the same for all nodes. */
   settings?: Record<string, unknown>;
+  /** More of them, node by node. A node of 0 rounds goes on until the others are done. */
+  settingsOf?: (node: number) => Record<string, unknown>;
+  /**
+   * A node begins a round, other than its first, only when so many groups of peers wait in its pool. Rounds of a node that
+   * generates little are over sooner than peers can send anything.
+   */
+  groupsToWaitFor?: (node: number) => number;
   seed?: number;
   onRound?: (node: number, row: RoundRow) => void;
 }
@@ -24,6 +31,9 @@ export interface TrainedNode {
   groupsAdopted: number;
   groupsShared: number;
   rejected: Record<string, number>;
+  exams: ExamRow[];
+  /** The latest, own and peers'. */
+  rollouts: RolloutRow[];
 }
 
 /** Node i gets seed + i, so that nodes practise different tasks. */
@@ -31,6 +41,8 @@ export async function trainNodes({
   nodes,
   rounds,
   settings = {},
+  settingsOf = () => ({}),
+  groupsToWaitFor = () => 0,
   seed = 1,
   onRound,
 }: TrainNodesOptions): Promise<TrainedNode[]> {
@@ -39,37 +51,62 @@ export async function trainNodes({
   const bootstrap = testnet?.bootstrap.map(({ host, port }) => `${host}:${port}`) ?? [];
   const engines: Engine[] = [];
   try {
-    const done = Array.from({ length: nodes }, async (_, i) => {
-      const { config } = loadConfig({
-        flags: {
-          dataDirectory: join(root, `node-${i}`),
-          provider: 'cpu',
-          seed: seed + i,
-          rounds,
-          swarmEnabled: nodes > 1,
-          bootstrap,
-          swarmName: 'learning-test',
-          ...settings,
-        },
-      });
-      const log = createLog({ directory: null, level: 'warn' });
-      const engine = await openEngine({ config, log });
-      engines.push(engine);
-      await untilRoundsDone(engine, (row) => onRound?.(i, row));
-      const { swarm } = await engine.api.invoke('status', null);
-      return {
-        rounds: await engine.api.invoke('rounds', { sinceRound: 0, limit: rounds }),
-        groupsAdopted: swarm.groupsAdopted,
-        groupsShared: swarm.groupsShared,
-        rejected: swarm.rejected,
+    const configs = Array.from({ length: nodes }, (_, i) => {
+      const preset = {
+        dataDirectory: join(root, `node-${i}`),
+        provider: 'cpu',
+        seed: seed + i,
+        rounds,
+        swarmEnabled: nodes > 1,
+        bootstrap,
+        swarmName: 'learning-test',
+        // Would take its share of the computing, and says nothing that is looked at here.
+        benefitPercent: 0,
       };
+      return loadConfig({ flags: { ...preset, ...settings, ...settingsOf(i) } }).config;
     });
-    return await Promise.all(done);
+    const runs = configs.map(async (config, i) => {
+      const engine = await openEngine({ config, log: createLog({ directory: null, level: 'warn' }) });
+      engines[i] = engine;
+      const pacing = paceBy(engine, groupsToWaitFor(i), config.rounds);
+      await untilRoundsDone(engine, (row) => onRound?.(i, row)).finally(() => clearInterval(pacing));
+    });
+    await Promise.all(runs.filter((_, i) => configs[i]!.rounds > 0));
+    return await Promise.all(engines.map((engine) => trained(engine, rounds)));
   } finally {
-    await Promise.all(engines.map((engine) => engine.close()));
+    // One that could not be opened leaves a gap.
+    await Promise.all(Object.values(engines).map((engine) => engine.close()));
     await testnet?.destroy();
     await rm(root, { recursive: true, force: true });
   }
+}
+
+async function trained({ api }: Engine, rounds: number): Promise<TrainedNode> {
+  const { swarm } = await api.invoke('status', null);
+  return {
+    rounds: await api.invoke('rounds', { sinceRound: 0, limit: Math.max(rounds, ANY_NUMBER) }),
+    groupsAdopted: swarm.groupsAdopted,
+    groupsShared: swarm.groupsShared,
+    rejected: swarm.rejected,
+    exams: await api.invoke('exams', { limit: 100 }),
+    rollouts: await api.invoke('rollouts', { limit: 200, beforeId: null, origin: 'all' }),
+  };
+}
+
+const ANY_NUMBER = 1000;
+const PACE_MS = 50;
+
+/** Lets each round end in a pause until so many groups of peers wait. */
+function paceBy(engine: Engine, groups: number, rounds: number): NodeJS.Timeout | undefined {
+  if (groups === 0) return undefined;
+  engine.api.subscribe('round', ({ round }) => {
+    if (round < rounds) void engine.api.invoke('finish', null);
+  });
+  return setInterval(() => {
+    void engine.api.invoke('status', null).then(({ state, swarm }) => {
+      if (state.name === 'paused' && swarm.groupsPooled >= groups) void engine.api.invoke('resume', null);
+    });
+  }, PACE_MS);
 }
 
 /** Settles when the node waits because its rounds are done; rejects when it stops for another reason. */
