@@ -8,7 +8,7 @@ import createTestnet from 'hyperdht/testnet.js';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
 import { createSwarm } from '../../src-main/swarm/swarm.ts';
-import { parityGroup, pause, verifyParity } from './local-swarm.ts';
+import { DHT_NODES, parityGroup, pause, verifyParity } from './local-swarm.ts';
 import { floodMdns } from './mdns-flood.ts';
 import { DHT_PORT } from './namespaces.ts';
 import type { NamespacedPlan, NamespacedReport } from './namespaces.ts';
@@ -18,7 +18,7 @@ const plan = JSON.parse(process.env['WAGGLE_NAMESPACED_PLAN'] ?? '') as Namespac
 process.stdin.on('end', () => process.exit(0)).resume();
 const roles: Record<NamespacedPlan['role'], () => Promise<unknown>> = {
   node: trade,
-  dht: () => createTestnet(3, { host: plan.address, port: DHT_PORT }).then(sayUp),
+  dht: () => createTestnet(DHT_NODES, { host: plan.address, port: DHT_PORT }).then(sayUp),
   flood: () => {
     floodMdns(plan.address, sayHeard);
     sayUp();

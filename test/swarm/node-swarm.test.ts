@@ -1,6 +1,7 @@
 /** The swarm as a node wires it: the chosen private swarm, names, caps from the settings, credit that outlives a restart. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,8 +26,8 @@ const describe = (taskSetVersion: number, taskSet = 'starter') => {
   return signDescription({ ...terms, createdAt: 1, secret }, keyPairFromSeed(Buffer.alloc(32, 3)));
 };
 
-async function folder(t: TestContext, description = describe(starter.version)): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'waggle-node-swarm-'));
+async function folder(t: TestContext, description = describe(starter.version), parent = tmpdir()): Promise<string> {
+  const path = await mkdtemp(join(parent, 'waggle-node-swarm-'));
   atEnd(t, () => rm(path, { recursive: true, force: true }));
   await writeSwarmList(swarmListPath(path), joined({ swarms: [], active: null }, { description, secret }));
   return path;
@@ -85,6 +86,84 @@ test('nodes of one invite trade and credit each other; counts are kept over a re
   assert.match(await readFile(path, 'utf8'), new RegExp(key));
   const again = await openNode(t, homes[1], port);
   assert.equal(again.swarm.board('all')[0]?.score, 4);
+});
+
+/** A disk of 1 MB in memory, or why there is none. */
+async function smallDisk(t: TestContext): Promise<{ path: string } | { reason: string }> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return { reason: 'needs root on Linux to mount a tmpfs' };
+  const path = await mkdtemp(join(tmpdir(), 'waggle-small-disk-'));
+  atEnd(t, () => rm(path, { recursive: true, force: true }));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path], { stdio: 'pipe' });
+  } catch (error) {
+    return { reason: `no tmpfs can be mounted here: ${String(error).slice(0, 100)}` };
+  }
+  atEnd(t, () => Promise.resolve(void execFileSync('umount', ['-l', path])));
+  return { path };
+}
+
+/** Leaves not a byte. */
+async function fill(path: string): Promise<void> {
+  for (const bytes of [64 * 1024, 1])
+    for (;;)
+      try {
+        await appendFile(path, Buffer.alloc(bytes));
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+        break;
+      }
+}
+
+test('the swarm’s files on a full disk: trade goes on, nothing that was saved is lost, and saving works again', async (t) => {
+  const disk = await smallDisk(t);
+  if ('reason' in disk) {
+    t.skip(disk.reason);
+    return;
+  }
+  const { bootstrap } = await openDht(t);
+  const { port } = bootstrap[0]!;
+  const home = await folder(t, describe(starter.version), disk.path);
+  const friend = await openNode(t, await folder(t), port);
+  let round = 0;
+  const trade = async (node: NodeSwarm): Promise<void> => {
+    const before = node.summary().groupsAdopted;
+    friend.swarm.share(ownGroups(BigInt(++round), 4), round);
+    await until('four more groups', () => node.summary().groupsPooled >= 4, 15_000);
+    node.adopt((offered) => offered);
+    assert.ok(node.summary().groupsAdopted >= before + 4);
+  };
+  const first = await openNode(t, home, port);
+  const key = first.swarm.summary().publicKey;
+  await trade(first.swarm);
+  await first.swarm.close();
+  const names = (await readdir(home, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const files = names.map((entry) => join(entry.parentPath, entry.name));
+  const contents = () => Promise.all(files.map((file) => readFile(file, 'utf8')));
+  const saved = await contents();
+  assert.ok(
+    files.some((file) => file.includes('credit-')),
+    files.join(', '),
+  );
+
+  const filler = join(disk.path, 'filler');
+  await fill(filler);
+  const second = await openNode(t, home, port);
+  assert.equal(second.swarm.summary().publicKey, key, 'the identity is read, not made anew');
+  assert.equal(second.swarm.board('all')[0]?.score, 4);
+  await trade(second.swarm);
+  const list = { swarms: [], active: null };
+  await assert.rejects(writeSwarmList(swarmListPath(home), list), { code: 'diskFull' });
+  await second.swarm.close();
+  assert.deepEqual(await contents(), saved, 'each file is whole, as it was');
+  const left = await readdir(home);
+  assert.ok(!left.some((name) => name.startsWith('.')), `no half-written file stays: ${left.join(', ')}`);
+
+  await rm(filler);
+  const third = await openNode(t, home, port);
+  await trade(third.swarm);
+  await third.swarm.close();
+  assert.notDeepEqual(await contents(), saved, 'with room again it is saved');
 });
 
 test('a chosen swarm that does not fit: the node trains alone and says what to do; a name in the settings goes first', async (t) => {
