@@ -47,6 +47,15 @@ export function toApiFault(error: unknown): Fault {
   };
 }
 
+/**
+ * The same for errors of native-models, which carry code and fix without sharing our class; some end their message with the fix, too.
+ */
+export function asFault(error: unknown): Fault {
+  const { code, message, fix } = (error ?? {}) as Partial<Fault>;
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof fix !== 'string') return toApiFault(error);
+  return { code, message: message.endsWith(fix) ? message.slice(0, -fix.length).trimEnd() : message, fix };
+}
+
 /** One line of text for any thrown value; never throws itself. */
 export function describeError(error: unknown): string {
   if (error instanceof Error) return error.message === '' ? error.name : error.message;

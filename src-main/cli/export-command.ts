@@ -33,7 +33,9 @@ async function exportPolicy(
   const { config } = loadConfig({ flags, env, file: typeof file === 'string' ? file : undefined });
   const { bundledPolicyDirectory } = await import('../engine/bundled-policy.ts');
   const { ComputeHost, forkCompute } = await import('../../native-models/runtime/compute-host.ts');
-  const policyDirectory = config.policyDirectory === '' ? bundledPolicyDirectory() : config.policyDirectory;
+  const { chosenPolicy } = await import('../models/policy-choice.ts');
+  const { openPolicyHome } = await import('../engine/policy-home.ts');
+  const { directory: policyDirectory } = await chosenPolicy(config, bundledPolicyDirectory);
   const target = resolve(directory);
   if (target === resolve(policyDirectory)) {
     throw new WaggleError({
@@ -42,11 +44,13 @@ async function exportPolicy(
       fix: 'Name another folder.',
     });
   }
+  const home = await openPolicyHome(policyDirectory, dataFolderPaths(config.dataDirectory).checkpoints);
   const compute = new ComputeHost(forkCompute);
   try {
     const opened = await compute.call('open', {
       policyDirectory,
-      checkpointDirectory: dataFolderPaths(config.dataDirectory).checkpoints,
+      checkpointDirectory: home.checkpoints,
+      identity: { present: home.identity, earlier: [home.name] },
       provider: 'cpu',
       threads: config.cpuThreads,
       adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },

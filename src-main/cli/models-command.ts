@@ -1,6 +1,6 @@
 /**
- * `models`: the commands and their options. What each does is in models-list, models-pull and models-fit, which are loaded by the
- * command that needs them. Works without a node.
+ * `models`: the commands and their options. What each does is in models-list, models-pull, models-use and models-fit, which are
+ * loaded by the command that needs them. Works without a node.
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { NodePlace } from './find-node.ts';
@@ -26,7 +26,7 @@ export interface FitOptions extends ModelsOptions {
   memory?: number;
 }
 
-/** Adds `waggle models [list] | pull | fit`. */
+/** Adds `waggle models [list] | pull | use | fit`. */
 export function addModelsCommands(program: Command, surroundings: ModelsSurroundings): void {
   const models = program.command('models').description('models to train: what is known, what is here, what fits');
   const add = (usage: string, description: string, isDefault = false) =>
@@ -50,6 +50,13 @@ export function addModelsCommands(program: Command, surroundings: ModelsSurround
       const { pullToDisk } = await import('./models-pull.ts');
       await pullToDisk(id, options, surroundings);
     });
+  add(
+    'use <dir-or-id>',
+    'train this model, also in a running node; `bundled` is the one that ships with Waggle',
+  ).action(async (target: string, options: ModelsOptions) => {
+    const { useModel } = await import('./models-use.ts');
+    await useModel(target, options, surroundings);
+  });
   add('fit <dir-or-id>', 'what training a model needs in memory, before it is loaded')
     .option('--group-size <number>', 'answers to each task', atLeast(2))
     .option('--max-tokens <number>', 'longest answer', atLeast(1))

@@ -36,7 +36,7 @@ export async function pullToDisk(
   }
   if (unasked) terminal.complain('The hub cannot be reached, so nobody can say whether there is a newer one.');
   const words = alreadyThere ? 'is on this disk already' : `is here: ${formatBytes(bytes)}, every file verified`;
-  terminal.print(`${id} ${words}\n  ${directory}\nTrain it with: waggle start --policy ${directory}`);
+  terminal.print(`${id} ${words}\n  ${directory}\nTrain it with: waggle models use ${id}`);
 }
 
 /** The licence is said before anything is fetched. */

@@ -33,6 +33,7 @@ export function externalLink(text: string): string | null {
 const everyView: Record<ViewName, true> = {
   home: true,
   training: true,
+  models: true,
   leaderboard: true,
   swarm: true,
   rollouts: true,

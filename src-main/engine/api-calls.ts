@@ -23,6 +23,7 @@ import type {
   TaskPractice,
 } from './api.ts';
 import type { IdentityDesk } from './identity-desk.ts';
+import type { ModelDesk } from './model-desk.ts';
 import type { SwarmChoice } from './swarm-choice.ts';
 import { listTasks, sampleTask } from './task-inspection.ts';
 
@@ -39,6 +40,7 @@ export interface ApiParts {
   ownScore(window: BoardWindow): OwnScore | null;
   swarms: SwarmChoice;
   identity: IdentityDesk;
+  models: ModelDesk;
   practice(): TaskPractice;
   demonstrations(limit: number): DemonstrationReport;
   benefit(): BenefitReport;
@@ -87,6 +89,13 @@ export function apiCalls(parts: ApiParts): Answers {
     demonstrations: ({ limit }) => parts.demonstrations(limit),
     exams: ({ limit }) => store.exams(limit),
     benefit: () => parts.benefit(),
+    models: () => parts.models.report(),
+    downloadModel: ({ id }) => parts.models.download(id),
+    cancelDownload: ({ id }) => parts.models.cancelDownload(id),
+    deleteModel: ({ id }) => parts.models.delete(id),
+    addModelFolder: ({ directory }) => parts.models.addFolder(directory),
+    forgetModelFolder: ({ directory }) => parts.models.forgetFolder(directory),
+    useModel: ({ key }) => parts.models.use(key),
     pause: () => parts.pause(),
     resume: () => parts.resume(),
     finish: () => parts.finish(),

@@ -29,6 +29,8 @@ const boardWindow = z.enum(['day', 'week', 'all']);
 const profileNames = z.strictObject({ displayName: z.string().max(200), team: z.string().max(200) });
 const swarmId = z.string().regex(/^[0-9a-f]{64}$/, 'must be the id of a swarm');
 const inviteLink = z.string().min(1).max(apiLimits.maxLinkChars);
+const modelId = z.string().min(1).max(200);
+const folderPath = z.string().min(1).max(4096);
 const jsonObject = z.custom<JsonObject>(isBoundedJsonObject, {
   error: `must be a JSON object of at most ${apiLimits.maxJsonNodes} values, ${apiLimits.maxJsonDepth} levels deep`,
 });
@@ -86,6 +88,13 @@ export const callSchemas: { readonly [K in CallName]: z.ZodType<Calls[K]['args']
   demonstrations: z.strictObject({ limit: rowLimit }),
   exams: z.strictObject({ limit: rowLimit }),
   benefit: noArgs,
+  models: noArgs,
+  downloadModel: z.strictObject({ id: modelId }),
+  cancelDownload: z.strictObject({ id: modelId }),
+  deleteModel: z.strictObject({ id: modelId }),
+  addModelFolder: z.strictObject({ directory: folderPath }),
+  forgetModelFolder: z.strictObject({ directory: folderPath }),
+  useModel: z.strictObject({ key: folderPath }),
   pause: noArgs,
   resume: noArgs,
   finish: noArgs,
@@ -103,6 +112,8 @@ export const eventDelivery: { readonly [K in EventName]: 'latest' | 'every' } = 
   status: 'latest',
   progress: 'latest',
   leaderboard: 'latest',
+  models: 'latest',
+  policyChanged: 'latest',
   benefit: 'latest',
   round: 'every',
   exam: 'every',

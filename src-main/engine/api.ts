@@ -504,8 +504,100 @@ export interface IdentityReport {
   };
 }
 
+/** Why a model is where it is: on the hub only, fetched by Waggle, of another program's cache, a folder of the owner's, or ours. */
+export type ModelSource = 'hub' | 'models' | 'cache' | 'folder' | 'bundled';
+
+/** One model that can be trained, or could be once it is here. */
+export interface ModelRow {
+  /** What calls name it by: an id of the hub, a folder's path, or `bundled`. */
+  key: string;
+  name: string;
+  source: ModelSource;
+  /** Null where it is not on this disk, or not whole. */
+  directory: string | null;
+  /** llama, qwen2, qwen3; null where it cannot be computed. */
+  family: string | null;
+  parameters: number | null;
+  contextTokens: number | null;
+  /** As its owner states it; null where that is not known here. */
+  licence: string | null;
+  /** Given only to accounts that accepted its conditions. */
+  gated: boolean;
+  /** About; exact when it is fetched. */
+  downloadBytes: number | null;
+  /** Of its weights. */
+  diskBytes: number | null;
+  /** Whether a round of the present settings fits into memory; null where that cannot be told. */
+  fit: {
+    verdict: 'fits' | 'tight' | 'tooLarge';
+    needBytes: number;
+    availableBytes: number;
+    /** Tokens of one pass with which it needs that. */
+    microBatchTokens: number;
+    /** An adapter is trained, not all weights. */
+    adapter: boolean;
+  } | null;
+  /** Why it cannot be used, to be read after its name; null where nothing is known against it. */
+  problem: string | null;
+  inUse: boolean;
+  /** What is kept of its training here; it goes on from there. */
+  trained: { round: number; at: number } | null;
+  /** In the node's own models folder, and not in use. */
+  deletable: boolean;
+}
+
+export interface ModelDownload {
+  id: string;
+  stage: 'waiting' | 'checkingSpace' | 'fetching' | 'verifying' | 'retrying' | 'done' | 'failed';
+  doneBytes: number;
+  /** Null until the hub has said. */
+  totalBytes: number | null;
+  bytesPerSecond: number | null;
+  remainingMs: number | null;
+  /** The file in question, or what happens, in words. */
+  detail: string;
+  /** Of a failed one. */
+  fault: ApiFault | null;
+}
+
+/** Going over to another policy. */
+export interface PolicyChange {
+  key: string;
+  to: string;
+  from: string;
+  /** failed: the former one is trained on. */
+  stage: 'opening' | 'done' | 'failed';
+  /** With `done`: it is in use, but the choice could not be written for the next start. */
+  fault: ApiFault | null;
+  /** ms since epoch, of this stage. */
+  at: number;
+}
+
+/** What moves in the matter of models. */
+export interface ModelsActivity {
+  downloads: ModelDownload[];
+  /** The latest in this start. */
+  change: PolicyChange | null;
+  /** Rises when the list of models is another one. */
+  revision: number;
+}
+
+export interface ModelsReport extends ModelsActivity {
+  rows: ModelRow[];
+  /** Memory. */
+  availableBytes: number;
+  freeDiskBytes: number | null;
+  modelsDirectory: string;
+  /** Offline: the environment forbids asking the network. */
+  hub: { host: string; offline: boolean };
+  /** What names the policy: the settings (then it cannot be changed here), a choice, or nothing. */
+  origin: 'settings' | 'choice' | 'bundled';
+  /** The round that was reckoned with. */
+  work: { promptsPerRound: number; groupSize: number; maxNewTokens: number };
+}
+
 /** The page's views, as they stand in its address and in `waggle:` links. */
-export type ViewName = 'home' | 'training' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
+export type ViewName = 'home' | 'training' | 'models' | 'leaderboard' | 'swarm' | 'rollouts' | 'tasks' | 'log';
 
 /** Every call: argument and result. `void` arguments are sent as null. */
 export interface Calls {
@@ -562,6 +654,19 @@ export interface Calls {
   /** Oldest first, the latest `limit`. */
   exams: { args: { limit: number }; result: ExamRow[] };
   benefit: { args: null; result: BenefitReport };
+  models: { args: null; result: ModelsReport };
+  /** Onto this disk; waits where others are before it. Also after a failure or a cancel: it goes on from what has arrived. */
+  downloadModel: { args: { id: string }; result: ModelsActivity };
+  /** Ends it, or takes one that has ended off the list. What has arrived stays. */
+  cancelDownload: { args: { id: string }; result: ModelsActivity };
+  /** A fetched model, and what has arrived of one. Never one in use, never outside of the models folder. */
+  deleteModel: { args: { id: string }; result: ModelsReport };
+  /** Full path of a model folder on the node's machine, to be listed. */
+  addModelFolder: { args: { directory: string }; result: ModelsReport };
+  /** Off the list; the folder stays. */
+  forgetModelFolder: { args: { directory: string }; result: ModelsReport };
+  /** Trains another model, by its key. Answers when that has begun; the event `models` says how it ended. */
+  useModel: { args: { key: string }; result: ModelsActivity };
   /** Stops between two steps of the compute process, at once. */
   pause: { args: null; result: RunState };
   resume: { args: null; result: RunState };
@@ -579,6 +684,9 @@ export interface Events {
   log: LogRow;
   leaderboard: LeaderboardRow[];
   exam: ExamRow;
+  models: ModelsActivity;
+  /** Rounds and exams are those of this policy from here on. */
+  policyChanged: { name: string };
   benefit: BenefitReport;
   /** Within a round: what is being done, how far. Numbers are tokens or groups done and to do. */
   progress: { round: number; stage: RoundStage; done: number; total: number };

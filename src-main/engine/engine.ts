@@ -25,6 +25,7 @@ import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { DemonstrationKeeper } from './demonstrations.ts';
 import { IdentityDesk, type OwnerSeams } from './identity-desk.ts';
 import type { RoundResult, SwarmPort } from './loop.ts';
+import { ModelDesk } from './model-desk.ts';
 import { NodeView } from './node-view.ts';
 import type { PolicyHome } from './policy-home.ts';
 import { PolicySlot } from './policy-slot.ts';
@@ -49,6 +50,8 @@ export interface EngineOptions {
   spawnTrial?: SpawnTrial;
   /** Keyring, confirmation and restart, where a desktop shell is there to give them. */
   owner?: OwnerSeams;
+  /** Where models are fetched from, by the variables of Hugging Face programs; this process's own if left out. */
+  env?: NodeJS.ProcessEnv;
   /** Silence of the compute process that is fine whatever it works on; for tests. */
   silenceBaseMs?: number;
 }
@@ -133,6 +136,7 @@ class WaggleEngine implements Engine {
   private readonly providers: ProviderChoice;
   private readonly ledger: RoundLedger;
   private readonly slot: PolicySlot;
+  private readonly models: ModelDesk;
   private readonly practice: Practice;
   private readonly demonstrations: DemonstrationKeeper;
   /** Of BRIDGE; null where rewards alone train the policy. */
@@ -189,6 +193,7 @@ class WaggleEngine implements Engine {
     this.supervisor = this.createSupervisor();
     this.view = this.createView();
     this.control = this.createControl();
+    this.models = this.createModels();
     this.closed = new Promise((resolve) => (this.settleClosed = resolve));
     this.api = this.createApi();
   }
@@ -200,6 +205,7 @@ class WaggleEngine implements Engine {
     this.every(MEMORY_INTERVAL_MS, () => void this.view.measureMemory());
     this.every(DISK_POLL_MS, () => void this.control.lookAtDisk());
     this.control.start();
+    await this.models.open();
   }
 
   power(event: 'suspend' | 'resume'): void {
@@ -214,6 +220,7 @@ class WaggleEngine implements Engine {
   private async shutDown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.providers.end();
+    await this.models.close();
     await this.control.end();
     this.view.close();
     try {
@@ -342,6 +349,25 @@ class WaggleEngine implements Engine {
     });
   }
 
+  private createModels(): ModelDesk {
+    const { config, env = process.env } = this.options;
+    return new ModelDesk({
+      config,
+      dataDirectory: this.parts.folder.paths.root,
+      env,
+      bundledDirectory: bundledPolicyDirectory,
+      chosen: () => this.slot.chosen,
+      changePolicy: (to) => this.control.changePolicy(to),
+      store: this.parts.store,
+      log: this.log,
+      onActivity: (activity) => this.emitter.emit('models', activity),
+      onChanged: () => {
+        this.emitter.emit('policyChanged', { name: this.control.policyName });
+        this.view.tellStatus();
+      },
+    });
+  }
+
   private openedPolicy(): PolicyHome {
     const { home } = this.slot;
     if (home === null) throw new Error('The compute process is started after the policy is known');
@@ -437,6 +463,7 @@ class WaggleEngine implements Engine {
       ownScore: (window) => this.swarm.ownScore(window),
       swarms: this.swarms,
       identity: this.createIdentityDesk(),
+      models: this.models,
       practice: () => this.practice.standings(),
       demonstrations: (limit) => this.demonstrations.report(limit),
       benefit: () => this.benefit.report(),

@@ -16,7 +16,7 @@ import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.
 import { loadChatTemplate } from '../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { freeBytesAt } from '../base/atomic-file.ts';
-import { toApiFault, WaggleError, type Fault } from '../base/errors.ts';
+import { asFault, WaggleError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
@@ -184,7 +184,7 @@ export class RunControl {
       await slot.moveTo(to);
       await this.openPolicy();
     } catch (error) {
-      log.warn(`${faultOf(error).message} The former policy is trained on.`);
+      log.warn(`${asFault(error).message} The former policy is trained on.`);
       this.compute = null;
       await supervisor.stop();
       await slot.moveTo(former);
@@ -348,7 +348,7 @@ export class RunControl {
   private async failed(error: unknown): Promise<void> {
     if (error instanceof ComputeDiedError || this.ending) return;
     const { state, supervisor, dataDirectory, log } = this.options;
-    const { code, message, fix } = faultOf(error);
+    const { code, message, fix } = asFault(error);
     if (code === 'cancelled') return;
     if (code === 'diskFull') {
       log.error(`The disk is full (${message}); nothing is lost, training goes on when there is room`);
@@ -444,7 +444,7 @@ export class RunControl {
       await ledger.settle();
       if (this.compute) await withDeadline(ledger.checkpoint(this.compute.host), CLOSE_DEADLINE_MS);
     } catch (error) {
-      if (faultOf(error).code === 'checkpointMidRound')
+      if (asFault(error).code === 'checkpointMidRound')
         log.info('The round in progress is left out; the redo log holds those since the last checkpoint');
       else
         log.error(
@@ -491,11 +491,4 @@ async function withDeadline(work: Promise<void>, deadlineMs: number): Promise<vo
   const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)));
   await Promise.race([work, deadline]);
   clearTimeout(timer);
-}
-
-/** Errors of native-models carry code and fix without sharing our class; some end their message with the fix, too. */
-function faultOf(error: unknown): Fault {
-  const { code, message, fix } = error as Partial<Fault>;
-  if (typeof code !== 'string' || typeof message !== 'string' || typeof fix !== 'string') return toApiFault(error);
-  return { code, message: message.endsWith(fix) ? message.slice(0, -fix.length).trimEnd() : message, fix };
 }

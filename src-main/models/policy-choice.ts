@@ -7,7 +7,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { errnoCode } from '../base/errors.ts';
+import { errnoCode, WaggleError } from '../base/errors.ts';
 import type { Config } from '../config.ts';
 
 export type PolicyOrigin = 'settings' | 'choice' | 'bundled';
@@ -48,4 +48,13 @@ export async function writePolicyChoice(dataDirectory: string, directory: string
   const path = choicePath(dataDirectory);
   if (directory === null) await rm(path, { force: true });
   else await writeFileAtomic(path, `${JSON.stringify({ version: 1, directory })}\n`);
+}
+
+/** Why nothing else can be chosen. */
+export function fixedBySettings(directory: string): WaggleError {
+  return new WaggleError({
+    code: 'policySetBySettings',
+    message: `The settings of this node name its policy (${directory}), and they go first.`,
+    fix: 'Start the node without --policy, WAGGLE_POLICY and policyDirectory in its config file; then choose here.',
+  });
 }

@@ -60,7 +60,7 @@ test('pull fetches a model that then is listed, found again without a network, a
   assert.equal(pulled.code, 0, pulled.err);
   const directory = join(place.root, 'data', 'models', 'acme', 'tiny-1');
   assert.match(pulled.out, /is here: 4\.6 MB, every file verified/);
-  assert.match(pulled.out, /waggle start --policy /);
+  assert.match(pulled.out, /waggle models use acme\/tiny-1/);
   assert.deepEqual(
     readFileSync(join(directory, 'model.safetensors')),
     readFileSync(join(bundled, 'model.safetensors')),
