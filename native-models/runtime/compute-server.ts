@@ -221,9 +221,9 @@ export class ComputeServer {
             earlierIdentities: args.identity?.earlier ?? [],
           });
     const resumed = await this.resume(policy, first);
+    const decode = await chooseDecodePrecision(policy, args.decodePrecision ?? 'f32', tokenizer.encode(PROBE_TEXT));
     return {
       name,
-    const decode = await chooseDecodePrecision(policy, args.decodePrecision ?? 'f32', tokenizer.encode(PROBE_TEXT));
       config,
       parameters: weights.length,
       adapter,
@@ -231,10 +231,10 @@ export class ComputeServer {
       version: this.steps,
       bridge: this.bridge && { adapter: this.bridge.second, startedAt: this.bridge.policy.counts.startedAt },
       provider: args.provider,
-      ...resumed,
-    };
       decode,
       training: trainingPrecision(storedAs),
+      ...resumed,
+    };
   }
 
   private branchStep(step: ComputeCalls['branch']['args']): ComputeCalls['branch']['result'] {

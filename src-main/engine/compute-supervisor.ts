@@ -103,11 +103,11 @@ export class ComputeSupervisor {
         provider,
         device,
         threads,
+        decodePrecision,
         adapter,
         ...(bridge ? { bridge } : {}),
       });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
-        decodePrecision,
       const names = new Set<string>();
       for (const { name, loss } of objectives()) {
         if (names.has(name)) continue;

@@ -72,10 +72,10 @@ function policyInfo(opened: OpenedPolicy, directory: string, version: number): P
     vocabularySize: config.vocabularySize,
     version,
     directory,
-  };
-}
     decode,
     training,
+  };
+}
 
 /** What a node without a swarm says about it. */
 export function noSwarm(name: string, publicKey: string): SwarmSummary {

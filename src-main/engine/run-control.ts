@@ -148,6 +148,8 @@ export class RunControl {
     this.compute = compute;
     const { name, parameters, provider, decode, training } = compute.opened;
     log.info(`Policy ${name} (${(parameters / 1e6).toFixed(1)} M parameters) on ${provider}, round ${ledger.round}`);
+    log.info(`Answers are sampled in ${decode.precision}. ${decode.reason}`);
+    log.info(`Training is in ${training.precision}. ${training.reason}`);
   }
 
   /**
@@ -155,8 +157,6 @@ export class RunControl {
    * where it was when it is chosen again. Settles when the new one is open; rejects when it cannot be opened, and then the former
    * one is trained on. One at a time.
    */
-    log.info(`Answers are sampled in ${decode.precision}. ${decode.reason}`);
-    log.info(`Training is in ${training.precision}. ${training.reason}`);
   async changePolicy(to: ChosenPolicy): Promise<void> {
     const done = Promise.withResolvers<null>();
     this.change = { to, done };
