@@ -147,6 +147,10 @@ export class FakeNode {
   readonly #answers: Answers = {
     status: () => this.scenario.status,
     hardware: () => this.scenario.hardware,
+    tryProviders: () => {
+      this.scenario.hardware = { ...this.scenario.hardware, trying: true, verdicts: [] };
+      return null;
+    },
     metrics: () => this.scenario.metrics,
     rounds: ({ limit }) => {
       const rows = this.scenario.rounds;

@@ -24,6 +24,7 @@ export type ScenarioName =
   | 'training'
   | 'paused'
   | 'restarting'
+  | 'givenUp'
   | 'error'
   | 'offline'
   | 'hostile'
@@ -664,6 +665,29 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
       computeRestarts: 2,
       memory: [{ process: 'node', pid: 4121, rssBytes: 164 * 2 ** 20 }],
     }),
+  givenUp: () => {
+    const scenario = training(213);
+    const text =
+      'webgpu was given up: the compute process ended 3 times within 15 minutes (signal SIGSEGV). It is tried again when its driver changes, or by waggle doctor --again';
+    const [webgpu, cpu, ...others] = hardware.verdicts;
+    return {
+      ...scenario,
+      status: {
+        ...scenario.status,
+        provider: { name: 'cpu', adapter: null },
+        givenUp: [{ provider: 'webgpu', device: 0, kind: 'crashed', times: 3, at: startedAt, text }],
+        computeRestarts: 3,
+      },
+      hardware: {
+        ...hardware,
+        verdicts: [
+          { ...webgpu!, verdict: 'unstable', detail: `${text}.` },
+          { ...cpu!, verdict: 'used' },
+          ...others,
+        ],
+      },
+    };
+  },
   error: () =>
     withState(training(213), {
       state: state(

@@ -23,6 +23,8 @@ const shots: Shot[] = [
   { name: 'home-empty', scenario: 'empty' },
   { name: 'home-restarting', scenario: 'restarting', scheme: 'dark' },
   { name: 'home-error', scenario: 'error' },
+  { name: 'home-given-up-dark', scenario: 'givenUp', scheme: 'dark' },
+  { name: 'home-given-up-narrow', scenario: 'givenUp', width: 400, height: 800 },
   { name: 'home-long', scenario: 'long', scheme: 'dark' },
   { name: 'home-offline-narrow', scenario: 'offline', width: 320, height: 720, scheme: 'dark' },
   { name: 'leaderboard-light', scenario: 'training', view: 'leaderboard' },
