@@ -150,8 +150,33 @@ test('the swarm page: presence, traffic, peers with reasons in words, sorted by 
   await eventually(async () => assert.equal(await rows.count(), 4));
 });
 
+test('the map of this hour: a line to everybody learned from, thick as what was adopted, with its numbers in a list', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'swarm' });
+  const card = page.getByRole('region', { name: 'Who this node learned from' });
+  const map = card.getByRole('img', {
+    name: 'Map: 77 groups of 5 peers within the last hour, 2 of them heard of through others.',
+  });
+  await map.waitFor();
+  const widths =
+    "[...document.querySelectorAll('figure svg[role=img] line')].map((line) => Number(line.getAttribute('stroke-width')))";
+  const before = await page.evaluate<number[]>(widths);
+  assert.equal(before.length, 6, 'five that gave, and one neighbour that did not');
+  assert.deepEqual(
+    before,
+    before.toSorted((a, b) => b - a),
+  );
+  const listed = card.getByRole('list', { name: 'Sources, largest first' }).getByRole('listitem');
+  assert.match((await listed.first().textContent()) ?? '', /1\s*Bramble.*31\s*groups,\s*40 %/s);
+  assert.match((await map.textContent()) ?? '', /You/);
+  await assertAccessible(page);
+  // Live: the next answer of the node redraws it.
+  node.scenario.peers = [];
+  await card.getByText('Only from itself within the hour').waitFor();
+});
+
 test('who this node learned from, by author and by link, and what it adopted just now', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'swarm' });
+  await page.getByRole('radio', { name: 'By author' }).click();
   await page.getByText('870 groups trained on, 70 % from the largest three.').waitFor();
   const sources = page.getByRole('list', { name: 'Sources, largest first' }).getByRole('listitem');
   await eventually(async () =>
@@ -161,7 +186,7 @@ test('who this node learned from, by author and by link, and what it adopted jus
   await page.getByText('1,050 groups received and checked', { exact: false }).waitFor();
 
   const adopted = page.getByRole('list', { name: 'Adopted groups, newest first' }).locator('> li');
-  await eventually(async () => assert.equal(await adopted.count(), 6));
+  await eventually(async () => assert.equal(await adopted.count(), 9));
   const { task, origin } = makeRollout(3_000);
   const tries = Array.from({ length: 8 }, (_, i) => ({
     ...makeRollout(3_000),
@@ -173,7 +198,7 @@ test('who this node learned from, by author and by link, and what it adopted jus
   }));
   node.push('rollouts', [{ ...makeRollout(2_999), own: true, origin: ownKey, question: 'Mine?' }, ...tries]);
   await adopted.first().getByText('3 of 8 right').waitFor();
-  assert.equal(await adopted.count(), 6);
+  assert.equal(await adopted.count(), 9);
   assert.equal(await page.getByText('Mine?').count(), 0);
   await page.getByRole('link', { name: 'All in Rollouts' }).click();
   await page.getByRole('heading', { level: 1, name: 'Rollouts' }).waitFor();
@@ -187,8 +212,11 @@ test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => 
   assert.equal(await page.getByRole('list', { name: 'Peers' }).locator('> li').count(), 10);
   await assertAccessible(page);
   assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320);
-  assert.equal(await page.getByRole('list', { name: 'Sources, largest first' }).locator('li').count(), 11);
+  assert.equal(await page.getByRole('list', { name: 'Sources, largest first' }).locator('li').count(), 13);
   await page.getByText('All others').waitFor();
+  const map = page.getByRole('img', { name: /^Map: 1,830 groups of 60 peers/ });
+  assert.equal(await map.locator('line').count(), 13, 'twelve, and the others as one');
+  await map.getByText('+48').waitFor();
   await page.setViewportSize({ width: 1280, height: 900 });
   const rows = page.getByRole('region', { name: 'Peers table' }).locator('tbody tr');
   await eventually(async () => assert.equal(await rows.count(), 25));

@@ -1,0 +1,84 @@
+/**
+ * Where everybody stands on the map of this hour: this node in the middle, those it learned from around it, the largest at the top
+ * and on clockwise, then neighbours that gave nothing, then all others as one. Pure; units are those of the picture's view box.
+ */
+import type { PeerPath, PeerRow } from '../../src-main/engine/api.ts';
+import type { PeerId } from '../../src-main/types.ts';
+import { plural } from '../ui/format.ts';
+
+export const mapSize = { width: 480, height: 300 } as const;
+export const mapCentre = { x: mapSize.width / 2, y: mapSize.height / 2 } as const;
+const ring = { x: 186, y: 108 } as const;
+const widest = 11;
+const thinnest = 1.5;
+const largestRadius = 19;
+const smallestRadius = 11;
+const dotRadius = 5;
+
+/** How what a peer made came here: over a link of that kind, or `others` handed it over. */
+export type MapLine = PeerPath | 'others';
+
+export interface MapNode {
+  /** Null for all that have no place of their own. */
+  peer: PeerId | null;
+  /** From 1, the largest; null where nothing was adopted, and for the others. */
+  rank: number | null;
+  /** Adopted within the hour. */
+  groups: number;
+  /** How many are meant: 1, or the number of others. */
+  count: number;
+  line: MapLine;
+  x: number;
+  y: number;
+  radius: number;
+  /** Of the line; what is adopted makes it thick. */
+  width: number;
+}
+
+/** At most `most` with a place of their own. */
+export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
+  const gave = rows.filter(({ adoptedLastHour }) => adoptedLastHour > 0).sort(byGroups);
+  const idle = rows.filter(({ adoptedLastHour, connected }) => adoptedLastHour === 0 && connected);
+  const placed = [...gave, ...idle].slice(0, most);
+  const left = [...gave, ...idle].slice(most);
+  const leftGroups = left.reduce((sum, { adoptedLastHour }) => sum + adoptedLastHour, 0);
+  const largest = Math.max(1, gave[0]?.adoptedLastHour ?? 0);
+  const places = placed.length + Number(left.length > 0);
+  const at = (place: number) => {
+    const angle = (2 * Math.PI * place) / places - Math.PI / 2;
+    return { x: mapCentre.x + ring.x * Math.cos(angle), y: mapCentre.y + ring.y * Math.sin(angle) };
+  };
+  // The others together may outweigh the largest: they are drawn as thick as it, no thicker.
+  const looks = (groups: number) => {
+    const size = Math.min(1, groups / largest);
+    return {
+      groups,
+      width: groups === 0 ? 1 : thinnest + (widest - thinnest) * size,
+      radius: groups === 0 ? dotRadius : smallestRadius + (largestRadius - smallestRadius) * Math.sqrt(size),
+    };
+  };
+  const nodes = placed.map((row, i): MapNode => {
+    const { peer, adoptedLastHour, connected, path } = row;
+    const rank = adoptedLastHour > 0 ? i + 1 : null;
+    const line = connected ? (path ?? 'direct') : 'others';
+    return { peer, rank, count: 1, line, ...looks(adoptedLastHour), ...at(i) };
+  });
+  if (left.length === 0) return nodes;
+  const others = { ...looks(leftGroups), radius: largestRadius };
+  return [...nodes, { peer: null, rank: null, count: left.length, line: 'others', ...others, ...at(places - 1) }];
+}
+
+function byGroups(a: PeerRow, b: PeerRow): number {
+  return b.adoptedLastHour - a.adoptedLastHour || a.peer.localeCompare(b.peer);
+}
+
+/** The picture in one sentence. */
+export function describeHour(rows: readonly PeerRow[]): string {
+  const gave = rows.filter(({ adoptedLastHour }) => adoptedLastHour > 0);
+  const connected = rows.filter((row) => row.connected).length;
+  if (gave.length === 0) return `Nothing adopted within the last hour; ${plural(connected, 'peer')} connected.`;
+  const groups = gave.reduce((sum, { adoptedLastHour }) => sum + adoptedLastHour, 0);
+  const distant = gave.filter((row) => !row.connected).length;
+  const through = distant === 0 ? '' : `, ${plural(distant, 'of them', 'of them')} heard of through others`;
+  return `${plural(groups, 'group')} of ${plural(gave.length, 'peer')} within the last hour${through}.`;
+}
