@@ -7,6 +7,12 @@
  * peers' groups are filtered for advantage, the baseline's own are not. Hence the arm `8/0 refilled`, which draws twice the
  * prompts so that eight useful groups of its own can be found; it pays for that with twice the generated tokens.
  *
+ * What else could tell the arms apart than J, and is therefore reported with each: how many groups were really adopted and trained per
+ * node and round, in how many rounds all J were there (a short run of eight nodes on two busy cores had all of them from the second round on,
+ * and the nodes stayed within one round of each other), and how many rounds adopted groups had waited. The pool is drawn from uniformly, so
+ * with eight nodes a group waits some five rounds, while in the paper's rounds all nodes share and draw at once: the arm
+ * `4/4 fresh` drops groups after two rounds. Nodes that adopt nothing are kept out of the swarm, which would only cost them time.
+ *
  * Resumable: `npm run experiment:sapo -- --nodes 8 --rounds 100 --seeds 1,2,3`.
  */
 import { writeFile } from 'node:fs/promises';
@@ -29,6 +35,7 @@ interface Arm {
   peerGroups: number;
   promptsPerRound: number;
   groupSize: number;
+  maxGroupAgeRounds: number;
 }
 interface Outcome {
   /** Mean reward of own answers per round, averaged over nodes. */
@@ -36,6 +43,11 @@ interface Outcome {
   /** Over rounds and nodes. */
   cumulative: number;
   adoptedPerNodeRound: number;
+  trainedPerNodeRound: number;
+  /** Share of rounds that had all J groups. */
+  fullRounds: number;
+  /** Mean rounds that an adopted group had waited; null without any. */
+  waitedRounds: number | null;
   generatedTokens: number;
 }
 
@@ -48,13 +60,15 @@ const { folder, nodes, rounds, seeds } = new Command('sapo')
   .parse()
   .opts<SapoOptions>();
 
-const mix = (ownGroups: number, peerGroups: number, promptsPerRound = 8): Arm => ({
+const mix = (ownGroups: number, peerGroups: number, more: Partial<Arm> = {}): Arm => ({
   nodes,
   rounds,
   ownGroups,
   peerGroups,
-  promptsPerRound,
+  promptsPerRound: 8,
   groupSize: 8,
+  maxGroupAgeRounds: 10,
+  ...more,
 });
 const BASELINE = '8/0';
 const arms: Record<string, Arm> = {
@@ -62,8 +76,11 @@ const arms: Record<string, Arm> = {
   '6/2': mix(6, 2),
   '4/4': mix(4, 4),
   '2/6': mix(2, 6),
-  '8/0 refilled': mix(8, 0, 16),
+  '4/4 fresh': mix(4, 4, { maxGroupAgeRounds: 2 }),
+  '8/0 refilled': mix(8, 0, { promptsPerRound: 16 }),
 };
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 async function runSwarm({ settings, seed }: { settings: Arm; seed: number }): Promise<Outcome> {
   const { nodes: count, rounds: length, ...config } = settings;
@@ -71,8 +88,16 @@ async function runSwarm({ settings, seed }: { settings: Arm; seed: number }): Pr
     nodes: count,
     rounds: length,
     seed: seed * 1000,
-    settings: { ...config, cpuThreads: 1, sharedGroupsPerRound: config.promptsPerRound },
+    settings: {
+      ...config,
+      cpuThreads: 1,
+      sharedGroupsPerRound: config.promptsPerRound,
+      swarmEnabled: config.peerGroups > 0,
+      examRounds: 0,
+    },
   });
+  const all = trained.flatMap((node) => node.rounds.slice(0, length).map(({ metrics }) => metrics));
+  const waited = all.flatMap(({ staleness }) => (staleness === undefined ? [] : [staleness]));
   const rewards = Array.from(
     { length },
     (_, round) => trained.reduce((sum, node) => sum + (node.rounds[round]?.metrics.ownReward ?? 0), 0) / count,
@@ -81,28 +106,32 @@ async function runSwarm({ settings, seed }: { settings: Arm; seed: number }): Pr
     rewards,
     cumulative: rewards.reduce((sum, reward) => sum + reward, 0) * count,
     adoptedPerNodeRound: trained.reduce((sum, node) => sum + node.groupsAdopted, 0) / (count * length),
-    generatedTokens: trained
-      .flatMap((node) => node.rounds)
-      .reduce(
-        (sum, { metrics }) => sum + (metrics.completionTokens ?? 0) * config.promptsPerRound * config.groupSize,
-        0,
-      ),
+    trainedPerNodeRound: mean(all.map(({ ownGroups = 0, peerGroups = 0 }) => ownGroups + peerGroups)),
+    fullRounds: mean(all.map(({ peerGroups = 0 }) => (peerGroups >= config.peerGroups ? 1 : 0))),
+    waitedRounds: waited.length > 0 ? mean(waited) : null,
+    generatedTokens: all.reduce((sum, metrics) => sum + (metrics.generatedTokens ?? 0), 0),
   };
 }
 
 const results = await runCells(folder, grid(arms, seeds), runSwarm);
 const of = (arm: string): CellResult<Arm, Outcome>[] => results.filter((cell) => cell.arm === arm);
-const baseline = spread(of(BASELINE).map(({ result }) => result.cumulative)).mean;
+/** Of the same seed: the same nodes with the same tasks. */
+const baselineOf = (seed: number): number => of(BASELINE).find((cell) => cell.seed === seed)!.result.cumulative;
 const table = Object.keys(arms).map((arm) => {
   const outcomes = of(arm).map(({ result }) => result);
-  const { mean, deviation } = spread(outcomes.map(({ cumulative }) => cumulative));
+  const { mean: cumulative, deviation } = spread(outcomes.map((outcome) => outcome.cumulative));
+  const ratio = spread(of(arm).map(({ seed, result }) => result.cumulative / baselineOf(seed)));
   return {
     arm,
-    cumulative: mean,
+    cumulative,
     deviation,
-    ratio: mean / baseline,
-    adoptedPerNodeRound: spread(outcomes.map(({ adoptedPerNodeRound }) => adoptedPerNodeRound)).mean,
-    generatedTokens: spread(outcomes.map(({ generatedTokens }) => generatedTokens)).mean,
+    ratio: ratio.mean,
+    ratioDeviation: ratio.deviation,
+    adoptedPerNodeRound: mean(outcomes.map(({ adoptedPerNodeRound }) => adoptedPerNodeRound)),
+    trainedPerNodeRound: mean(outcomes.map(({ trainedPerNodeRound }) => trainedPerNodeRound)),
+    fullRounds: mean(outcomes.map(({ fullRounds }) => fullRounds)),
+    waitedRounds: mean(outcomes.map(({ waitedRounds }) => waitedRounds ?? NaN)),
+    generatedTokens: mean(outcomes.map(({ generatedTokens }) => generatedTokens)),
   };
 });
 await writeFile(join(folder, 'sapo.json'), `${JSON.stringify({ nodes, rounds, seeds, table }, null, 1)}\n`);
@@ -134,13 +163,17 @@ await writeFile(
 );
 console.table(
   Object.fromEntries(
-    table.map(({ arm, cumulative, deviation, ratio, adoptedPerNodeRound, generatedTokens }) => [
+    table.map(({ arm, cumulative, deviation, ratio, generatedTokens, ...more }) => [
       arm,
       {
         'cumulative reward': cumulative.toFixed(1),
         'sd over seeds': deviation.toFixed(1),
         'ratio to 8/0': ratio.toFixed(3),
-        'adopted per node and round': adoptedPerNodeRound.toFixed(2),
+        'sd of the ratio': more.ratioDeviation.toFixed(3),
+        'adopted per node and round': more.adoptedPerNodeRound.toFixed(2),
+        'trained per node and round': more.trainedPerNodeRound.toFixed(2),
+        'rounds with all J': more.fullRounds.toFixed(2),
+        'rounds waited': more.waitedRounds.toFixed(1),
         'tokens generated': Math.round(generatedTokens),
       },
     ]),
