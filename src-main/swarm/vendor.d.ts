@@ -31,6 +31,8 @@ declare module 'hyperdht' {
     port?: number;
     ephemeral?: boolean;
     firewalled?: boolean;
+    /** Ask at once whether others get through; default true. */
+    quickFirewall?: boolean;
     keyPair?: DhtKeyPair;
   }
   /** An encrypted, authenticated, message-framed duplex stream between two keys. */

@@ -124,6 +124,8 @@ async function startNode(
   const child = spawn('nsenter', [...inHost, process.execPath, NODE_SCRIPT], {
     env: {
       ...process.env,
+      // The network guard knows this machine's addresses only; the kernel is what keeps a namespace apart.
+      NODE_OPTIONS: '',
       [OWN_NAMESPACE_VARIABLE]: namespace,
       WAGGLE_LOCAL_NETWORK_ONLY: '1',
       WAGGLE_NAMESPACED_PLAN: JSON.stringify({ ...plan, address: addressOf(host) }),

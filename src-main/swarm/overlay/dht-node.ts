@@ -13,6 +13,12 @@ import { gateRelayTalk } from './relay-gate.ts';
 /** `open`: as if reachable by anybody. `closed`: as if behind a translator through which no hole can be punched. */
 export type Reach = 'unknown' | 'open' | 'closed';
 
+/** `quickFirewall` asks others right at the start whether they get through, which on one machine they always do. */
+const REACHED_BY: Record<Reach, Pick<DhtOptions, 'firewalled' | 'quickFirewall'>> = {
+  unknown: {},
+  open: { firewalled: false },
+  closed: { quickFirewall: false },
+};
 const MAX_LAN_PEERS = 64;
 /** Connections to relays at a time, and how fast strangers can cause new ones. */
 const MAX_LEGS = 16;
@@ -27,7 +33,7 @@ export class DhtNode extends HyperDHT {
   readonly #elapsed: () => number;
 
   constructor(options: DhtOptions, reach: Reach, elapsed: () => number) {
-    super(reach === 'open' ? { ...options, firewalled: false } : options);
+    super({ ...options, ...REACHED_BY[reach] });
     this.#reach = reach;
     this.#elapsed = elapsed;
     this.#newLegs = new RateLimit(LEGS.perSecond, LEGS.burst, elapsed());
