@@ -1,7 +1,7 @@
 /**
  * AdamW on the flat weights (Loshchilov & Hutter, arXiv 1711.05101; torch.optim.AdamW's order of operations): one fused
  * loop over memory, 12 bytes of state read and written per weight. Not an ONNX graph: for a policy that trains on
- * the CPU the loop is as fast as twelve element-wise kernels, and adapters on a GPU are small enough to fetch.
+ * the CPU the loop is as fast as twelve element-wise kernels. What stays on a card is stepped there (runtime/device-math.ts).
  * Knows nothing of shapes; `decays` spans say which stretches of the flat array weight decay applies to.
  */
 

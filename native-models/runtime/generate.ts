@@ -142,7 +142,6 @@ async function decodeAll(
   let sampled = 0;
   const takeToken = (row: Row, from: Float32Array): boolean => {
     const { token, logprob } = sampleToken(from, options, row.random, scratch);
-    if (!Number.isFinite(logprob)) throw notFiniteError();
     row.tokens.push(token);
     row.logprobs.push(logprob);
     row.ended = token === config.eosTokenId;
@@ -173,13 +172,6 @@ async function decodeAll(
   return prompts.map((_, p) =>
     rows.filter((row) => row.prompt === p).map(({ tokens, logprobs, ended }) => ({ tokens, logprobs, ended })),
   );
-}
-
-function notFiniteError(): Error {
-  return Object.assign(new Error('The policy gives probabilities that are not finite: nothing can be sampled'), {
-    code: 'logitsNotFinite',
-    fix: 'Go back to an earlier checkpoint; if the policy is fresh, copy its weights again from where they came from.',
-  });
 }
 
 /** @throws PolicyError */

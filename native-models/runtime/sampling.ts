@@ -58,7 +58,7 @@ export function sampleToken(
   if (!Number.isFinite(logTotal))
     throw Object.assign(new Error('The logits are not finite: the weights are ruined'), {
       code: 'logitsNotFinite',
-      fix: 'Go back to an earlier checkpoint, or to the base policy with a data folder of its own.',
+      fix: 'Go back to an earlier checkpoint, or to the base policy with a data folder of its own; a fresh policy: copy its weights again.',
     });
   if (options.temperature === 0) return { token: best, logprob: max - logTotal };
   const token = draw(logits, max, total, options, random, scratch);
