@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { renderUnicodeCompact } from 'uqr';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { DESCRIPTION } from '../swarm/codec/description.ts';
 import { DEFAULT_LIMITS } from '../swarm/limits.ts';
@@ -17,12 +18,17 @@ import { alignTable, type Terminal } from './terminal.ts';
 interface Options extends NodePlace {
   json?: boolean;
 }
-interface CreateOptions extends Options {
+interface InviteOptions extends Options {
+  qr?: boolean;
+}
+interface CreateOptions extends InviteOptions {
   tasks: string;
   public?: boolean;
   shards: number;
   maxRoundAge: number;
 }
+
+const qrSentence = 'draw it as a QR code as well';
 
 /** Adds `waggle swarm list | peers | create | join | leave | use | invite`. */
 export function addSwarmCommands(
@@ -57,6 +63,7 @@ export function addSwarmCommands(
     }
   });
   add('create <name>', 'make a private swarm and print its invite link')
+    .option('--qr', qrSentence)
     .option('--public', 'no secret: everybody who has the link, or hears of it, may enter')
     .option('--tasks <set>', 'task set its members practise', listTaskSets()[0]?.name ?? '')
     .option(
@@ -94,9 +101,11 @@ export function addSwarmCommands(
     (name: string, options: Options) =>
       change(options, async (desk) => desk.choose(name === 'public' ? null : (await find(desk, name)).id)),
   );
-  add('invite <name>', 'print the invite link of a joined swarm').action((name: string, options: Options) =>
-    withSwarmDesk(options, env, async (desk) => printInvite(desk, await find(desk, name), options, terminal)),
-  );
+  add('invite <name>', 'print the invite link of a joined swarm')
+    .option('--qr', qrSentence)
+    .action((name: string, options: InviteOptions) =>
+      withSwarmDesk(options, env, async (desk) => printInvite(desk, await find(desk, name), options, terminal)),
+    );
 }
 
 function whatFollows({ running }: SwarmDesk, { overruled }: KnownSwarms): string {
@@ -116,10 +125,17 @@ async function find(desk: SwarmDesk, name: string): Promise<SwarmCard> {
   });
 }
 
-async function printInvite(desk: SwarmDesk, swarm: SwarmCard, options: Options, terminal: Terminal): Promise<void> {
+async function printInvite(
+  desk: SwarmDesk,
+  swarm: SwarmCard,
+  options: InviteOptions,
+  terminal: Terminal,
+): Promise<void> {
   const link = await desk.inviteOf(swarm.id);
   const { id, name } = swarm;
   terminal.print(options.json === true ? JSON.stringify({ id, name, link }, null, 2) : link);
+  // Light modules are drawn, with the border that readers need: right on a dark terminal, as most are.
+  if (options.qr === true && options.json !== true) terminal.print(renderUnicodeCompact(link, { border: 4 }));
   if (options.json !== true && swarm.private)
     terminal.complain('Whoever has this link can enter the swarm and invite others.');
 }

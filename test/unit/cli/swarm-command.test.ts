@@ -13,6 +13,7 @@ import { keyPairFromSeed } from '../../../src-main/swarm/identity/crypto.ts';
 import { encodeInvite } from '../../../src-main/swarm/membership/invite.ts';
 import { openIdentity } from '../../../src-main/swarm/identity/identity.ts';
 import { readSwarmList, swarmListPath } from '../../../src-main/swarm/membership/swarm-list.ts';
+import { readQr } from '../../renderer/read-qr.ts';
 import { createFakeNode } from '../serve/fake-node.ts';
 
 async function folder(t: TestContext): Promise<string> {
@@ -85,6 +86,31 @@ test('links that do not fit and files that are damaged are faults with a fix, an
     await writeFile(swarmListPath(home), damaged);
     assert.match((await swarm(home, 'list')).out, /swarmListDamaged/);
   }
+});
+
+test('the invite as a QR code on a terminal reads back as the link', async (t) => {
+  const home = await folder(t);
+  let out = '';
+  const terminal = { print: (text: string) => void (out += `${text}\n`), complain: () => undefined, colours: false };
+  const interrupted = new AbortController().signal;
+  await runCli(['swarm', 'create', 'Our hive', '--qr', '--data', home], {
+    terminal,
+    env: {},
+    version: '0',
+    interrupted,
+  });
+  const [link = '', ...picture] = out.trimEnd().split('\n');
+  const halves: Record<string, readonly [upper: boolean, lower: boolean]> = {
+    '█': [false, false],
+    '▀': [false, true],
+    '▄': [true, false],
+    ' ': [true, true],
+  };
+  const modules = picture.flatMap((line) => [0, 1].map((half) => Array.from(line, (sign) => halves[sign]![half]!)));
+  const border = 4;
+  const size = modules[0]!.length - 2 * border;
+  const inner = modules.slice(border, border + size).map((row) => row.slice(border, border + size));
+  assert.equal(readQr(inner), link);
 });
 
 test('a running node is asked, so that it moves over at once', async (t) => {
