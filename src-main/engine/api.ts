@@ -226,7 +226,10 @@ export interface CreditScore {
   score: number;
   /** Verified by this node itself; for the own row: confirmed by somebody else's true receipt. */
   checked: number;
-  /** Never seen here; at least two auditors whose receipts proved true here vouch for each. Fractions are their weight. */
+  /**
+   * Never seen here; at least two auditors whose receipts proved true here vouch for each. Fractions are their weight. For the own
+   * row: records of an earlier start, whose verdicts this node no longer has.
+   */
   vouched: number;
 }
 
