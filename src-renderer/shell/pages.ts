@@ -1,5 +1,6 @@
 /** The pages in the order of the navigation. */
 import Activity from '@lucide/svelte/icons/activity';
+import Brain from '@lucide/svelte/icons/brain';
 import House from '@lucide/svelte/icons/house';
 import MessagesSquare from '@lucide/svelte/icons/messages-square';
 import Network from '@lucide/svelte/icons/network';
@@ -18,7 +19,8 @@ export interface Page {
 
 export const pages: readonly Page[] = [
   { view: 'home', label: 'Home', icon: House },
-  { view: 'training', label: 'Training', icon: Activity },
+  { view: 'training', label: 'Training', short: 'Train', icon: Activity },
+  { view: 'models', label: 'Models', icon: Brain },
   { view: 'leaderboard', label: 'Leaderboard', short: 'Board', icon: Trophy },
   { view: 'swarm', label: 'Swarm', icon: Network },
   { view: 'rollouts', label: 'Rollouts', icon: MessagesSquare },

@@ -11,6 +11,7 @@ import { HardwareController } from './hardware.svelte.ts';
 import { IdentityController } from './identity.svelte.ts';
 import { LeaderboardController } from './leaderboard.svelte.ts';
 import { LogController } from './log.svelte.ts';
+import { ModelsController } from './models.svelte.ts';
 import { NodeController } from './node.svelte.ts';
 import { PeersController } from './peers.svelte.ts';
 import { PracticeController } from './practice.svelte.ts';
@@ -40,6 +41,7 @@ export class App {
   readonly swarms: SwarmsController;
   readonly identity: IdentityController;
   readonly hardware: HardwareController;
+  readonly models: ModelsController;
   readonly tasks: TasksController;
   readonly practice: PracticeController;
   readonly exams: ExamsController;
@@ -62,6 +64,7 @@ export class App {
     this.swarms = new SwarmsController(client);
     this.identity = new IdentityController(client);
     this.hardware = new HardwareController(client);
+    this.models = new ModelsController(client);
     this.tasks = new TasksController(client);
     this.practice = new PracticeController(client);
     this.exams = new ExamsController(client);

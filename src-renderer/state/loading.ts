@@ -1,4 +1,7 @@
-/** Shared by the controllers: run a load whenever the link to the node is (again) open. Knows nothing of what is loaded. */
+/**
+ * Shared by the controllers: run a load whenever the link to the node is (again) open, and when the node has gone over to another
+ * policy, whose rounds and exams are others. Knows nothing of what is loaded.
+ */
 import type { ApiFault } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
 import { toFault } from '../api/fault.ts';
@@ -7,7 +10,7 @@ import { toFault } from '../api/fault.ts';
 export type Loading = { name: 'loading' } | { name: 'ready' } | { name: 'failed'; fault: ApiFault };
 
 /**
- * Calls `load` on every opening of the link. `report` gets `ready` or `failed`; a lost link is not reported, because the page
+ * Calls `load` on every opening of the link and after every change of the policy. `report` gets `ready` or `failed`; a lost link is not reported, because the page
  * says so itself and keeps what it has. Returns the function that ends it.
  */
 export function loadWhenOpen(
@@ -17,8 +20,7 @@ export function loadWhenOpen(
 ): () => void {
   let ended = false;
   let latest = 0;
-  const end = client.watchConnection((connection) => {
-    if (connection.name !== 'open') return;
+  const run = (): void => {
     const mine = ++latest;
     load().then(
       () => {
@@ -29,9 +31,15 @@ export function loadWhenOpen(
         if (!ended && mine === latest && fault.code !== 'connectionLost') report({ name: 'failed', fault });
       },
     );
-  });
+  };
+  const ends = [
+    client.watchConnection((connection) => {
+      if (connection.name === 'open') run();
+    }),
+    client.subscribe('policyChanged', run),
+  ];
   return () => {
     ended = true;
-    end();
+    ends.forEach((end) => end());
   };
 }

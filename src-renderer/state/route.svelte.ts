@@ -7,6 +7,7 @@ import type { ViewName } from '../../src-main/engine/api.ts';
 const known: Record<ViewName, true> = {
   home: true,
   training: true,
+  models: true,
   leaderboard: true,
   swarm: true,
   rollouts: true,

@@ -11,6 +11,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { ApiFault, CallName, Calls, EventName, Events, RunState } from '../../src-main/engine/api.ts';
 import { toApiFault } from '../../src-main/base/errors.ts';
 import { FakeIdentity } from './fake-identity.ts';
+import { FakeModels } from './fake-models.ts';
 import { FakeSwarms } from './fake-swarms.ts';
 import { listTasks, sampleTask } from '../../src-main/engine/task-inspection.ts';
 import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
@@ -37,6 +38,7 @@ export class FakeNode {
   readonly swarms: FakeSwarms;
   /** Keys, words and names by the real implementation. */
   readonly identity: FakeIdentity;
+  readonly models: FakeModels;
   #server: Server | null = null;
   #port = 0;
   readonly #links = new Map<WebSocket, Set<string>>();
@@ -48,6 +50,7 @@ export class FakeNode {
       this.scenario.status = { ...this.scenario.status, displayName };
       this.push('status', this.scenario.status);
     });
+    this.models = new FakeModels((activity) => this.push('models', activity));
     this.swarms = new FakeSwarms(name, (swarm) => {
       this.scenario.status = { ...this.scenario.status, swarm: { ...this.scenario.status.swarm, name: swarm } };
       this.push('status', this.scenario.status);
@@ -191,6 +194,13 @@ export class FakeNode {
     setProfile: (names) => this.identity.rename(names),
     backupWords: () => this.identity.words(),
     restoreIdentity: (wanted) => this.identity.restore(wanted),
+    models: () => this.models.report(),
+    downloadModel: ({ id }) => this.models.download(id),
+    cancelDownload: ({ id }) => this.models.cancelDownload(id),
+    deleteModel: ({ id }) => this.models.delete(id),
+    addModelFolder: ({ directory }) => this.models.addFolder(directory),
+    forgetModelFolder: ({ directory }) => this.models.forgetFolder(directory),
+    useModel: ({ key }) => this.models.use(key),
     tasks: listTasks,
     task: sampleTask,
     pause: () => this.setState({ ...states.paused, sinceMs: Date.now() }),

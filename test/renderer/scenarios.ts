@@ -680,11 +680,7 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
       },
       hardware: {
         ...hardware,
-        verdicts: [
-          { ...webgpu!, verdict: 'unstable', detail: `${text}.` },
-          { ...cpu!, verdict: 'used' },
-          ...others,
-        ],
+        verdicts: [{ ...webgpu!, verdict: 'unstable', detail: `${text}.` }, { ...cpu!, verdict: 'used' }, ...others],
       },
     };
   },
