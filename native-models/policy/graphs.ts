@@ -97,12 +97,12 @@ function timesCompressed(b: GraphBuilder, x: Value, name: string, matrix: Compre
   if (matrix.bits === 16)
     return b.halfMatmul(x, b.constantBeside(`${name}.half`, matrix.transposed, [matrix.inputs, matrix.outputs]));
   const { bits, outputs, inputs, packed, scales } = matrix;
-  const blocks = blocksOf(inputs, bits);
+  const blocks = blocksOf(inputs);
   return b.quantisedMatmul(
     x,
     b.constantBeside(`${name}.packed`, packed, [outputs, blocks, blockBytes(bits)]),
     b.constantBeside(`${name}.scales`, scales, [outputs * blocks]),
-    { bits, block: BLOCK[bits], inputs: products },
+    { bits, block: BLOCK, inputs: products },
   );
 }
 

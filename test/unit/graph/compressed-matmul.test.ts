@@ -45,17 +45,17 @@ for (const { bits, rows, outputs, inputs } of sizes) {
     const matrix = quantise(weights, { bits, outputs, inputs });
     const b = new GraphBuilder();
     const [packed, scales] = [
-      b.constantBeside('w.packed', matrix.packed, [outputs, blocksOf(inputs, bits), blockBytes(bits)]),
-      b.constantBeside('w.scales', matrix.scales, [outputs * blocksOf(inputs, bits)]),
+      b.constantBeside('w.packed', matrix.packed, [outputs, blocksOf(inputs), blockBytes(bits)]),
+      b.constantBeside('w.scales', matrix.scales, [outputs * blocksOf(inputs)]),
     ];
-    const attributes = { bits, block: BLOCK[bits], inputs: 'rounded' } as const;
+    const attributes = { bits, block: BLOCK, inputs: 'rounded' } as const;
     b.output('y', b.quantisedMatmul(b.input('x', 'float32', ['R', inputs]), packed, scales, attributes));
     const model = lowerGraph(b, 'cpu');
     assert.ok(model.length < 1000, 'the matrix is not in the model');
     const options = { provider: 'cpu', threads: 1, shapesRepeat: false, beside: b.constantsBeside() } as const;
     const session = await GraphSession.open(model, options);
     try {
-      const whole = wholeInputs(rows, inputs, BLOCK[bits], random);
+      const whole = wholeInputs(rows, inputs, BLOCK, random);
       const exact = await relativeError(session, whole, rows, dequantise(matrix));
       assert.ok(exact < 1e-6, `whole inputs: ${exact}`);
       const any = Float32Array.from({ length: rows * inputs }, () => 2 * random() - 1);

@@ -216,7 +216,7 @@ test('auto compresses a large frozen base on the CPU, and nothing else', async (
   assert.equal(planDecode('f16', { config: large, adapted: true, provider: 'cuda' }).precision, 'f16');
   assert.equal(planDecode('f32', { config: large, adapted: true, provider: 'cpu' }).precision, 'f32');
   assert.match(trainingPrecision('bfloat16').reason, /stored in bfloat16/);
-  assert.ok(compressedBytes(large, 'int8') < 1.1 * parameterCount(parameterSlots(large)));
+  assert.ok(compressedBytes(large, 'int8') < 1.13 * parameterCount(parameterSlots(large)));
   assert.ok(compressedBytes(large, 'int4') < 0.85 * compressedBytes(large, 'int8'));
 });
 
