@@ -282,7 +282,7 @@ function playTrial(trial: FakeProcess, act: (provider: string, pipe: MessagePipe
     }
     const numbers = { losses: Float32Array.of(1, 2) };
     pipe.post({ kind: 'numbers', bundled: ['cpu', 'webgpu', 'cuda'], adapter: 'Test CPU', numbers });
-    pipe.post({ kind: 'times', trainStepMs: 20, decodeStepMs: 2 });
+    pipe.post({ kind: 'times', trainStepMs: 20, decodeStepMs: 2, peakBytes: 1e6 });
   });
 }
 
@@ -301,7 +301,7 @@ test('the provider trial runs in processes that main forks and kills, one after 
     playTrial(trial, (provider, pipe) => {
       if (provider === 'cuda') trial.exit(139);
       else pipe.post({ kind: 'numbers', bundled: [], adapter: null, numbers: { losses: Float32Array.of(1, NaN) } });
-      pipe.post({ kind: 'times', trainStepMs: 1, decodeStepMs: 1 });
+      pipe.post({ kind: 'times', trainStepMs: 1, decodeStepMs: 1, peakBytes: 1e6 });
     });
   }
   await until(() => ports.length === 1, 'the node is up');
