@@ -59,21 +59,20 @@ export class DevicePolicy {
 
   /** Takes over a micro-batch's `grad:NAME`. `isFirst`: since the last step. */
   async addGradient(kept: Readonly<Record<string, DeviceTensor>>, isFirst: boolean): Promise<void> {
-    for (const { name } of this.parts.slots) {
-      const part = kept[`grad:${name}`]!;
-      const sum = this.gradient.get(name);
-      if (isFirst || !sum) replace(this.gradient, name, part);
-      else {
-        replace(this.gradient, name, await this.math.add(sum, part));
-        part.dispose();
-      }
+    const parts = this.parts.slots.map(({ name }) => ({ name, part: kept[`grad:${name}`]! }));
+    if (isFirst) {
+      for (const { name, part } of parts) replace(this.gradient, name, part);
+      return;
     }
+    const sums = await this.math.add(parts.map(({ name, part }) => ({ a: this.gradient.get(name)!, b: part })));
+    parts.forEach(({ name, part }, i) => {
+      replace(this.gradient, name, sums[i]!);
+      part.dispose();
+    });
   }
 
   async gradientNorm(): Promise<number> {
-    let sum = 0;
-    for (const tensor of this.gradient.values()) sum += await this.math.sumOfSquares(tensor);
-    return Math.sqrt(sum);
+    return Math.sqrt(await this.math.sumOfSquares([...this.gradient.values()]));
   }
 
   /** One step of what is trained, as optim/adamw.ts takes it; counts in the host's `step`. */
@@ -86,19 +85,19 @@ export class DevicePolicy {
     this.isAhead = true;
     const stepSize = options.learningRate / (1 - options.beta1 ** state.step);
     const correction2 = Math.sqrt(1 - options.beta2 ** state.step);
-    for (const { name, decays } of slots) {
-      const keep = decays ? 1 - options.learningRate * options.weightDecay : 1;
-      const before = {
-        weight: this.weights.get(name)!,
-        m: this.firstMoments.get(name)!,
-        v: this.secondMoments.get(name)!,
-      };
-      const numbers = { gradientScale, stepSize, correction2, keep };
-      const after = await this.math.adamW(before, this.gradient.get(name)!, numbers, options);
+    const matrices = slots.map(({ name, decays }) => ({
+      name,
+      weight: this.weights.get(name)!,
+      m: this.firstMoments.get(name)!,
+      v: this.secondMoments.get(name)!,
+      gradient: this.gradient.get(name)!,
+      keep: decays ? 1 - options.learningRate * options.weightDecay : 1,
+    }));
+    await this.math.adamW(matrices, { gradientScale, stepSize, correction2 }, options, ({ name }, after) => {
       replace(this.weights, name, after.weight);
       replace(this.firstMoments, name, after.m);
       replace(this.secondMoments, name, after.v);
-    }
+    });
   }
 
   /** Brings the host's arrays to where the card is: before they are read. */
@@ -106,17 +105,29 @@ export class DevicePolicy {
     if (!this.isAhead) return;
     const { slots, trained, optimizer } = this.parts;
     const { m, v } = optimizer();
-    for (const { name, offset, length } of slots) {
-      const place = (flat: Float32Array): Float32Array => flat.subarray(offset, offset + length);
-      await this.math.fetch(this.weights.get(name)!, place(trained));
-      await this.math.fetch(this.firstMoments.get(name)!, place(m));
-      await this.math.fetch(this.secondMoments.get(name)!, place(v));
-    }
+    const wanted = slots.flatMap(({ name, offset, length }) =>
+      (
+        [
+          [this.weights, trained],
+          [this.firstMoments, m],
+          [this.secondMoments, v],
+        ] as const
+      ).map(([tensors, flat]) => ({
+        source: tensors.get(name)!,
+        target: flat.subarray(offset, offset + length),
+      })),
+    );
+    await this.math.fetch(wanted);
     this.isAhead = false;
   }
 
-  async fetchGradient(name: string, target: Float32Array): Promise<void> {
-    await this.math.fetch(this.gradient.get(name)!, target);
+  /** Copies the gradient into an array in the order of the slots. */
+  async fetchGradient(flat: Float32Array): Promise<void> {
+    const wanted = this.parts.slots.map(({ name, offset, length }) => ({
+      source: this.gradient.get(name)!,
+      target: flat.subarray(offset, offset + length),
+    }));
+    await this.math.fetch(wanted);
   }
 
   /** The host's arrays of what is trained were written: what is here is behind. Call `fetch` before writing. */

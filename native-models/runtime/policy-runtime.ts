@@ -253,8 +253,7 @@ export class PolicyRuntime {
 
   /** Brings `gradients` up to date where they are on the card. */
   async fetchGradients(): Promise<void> {
-    for (const { name, offset, length } of this.onCard ? this.slots : [])
-      await this.onCard?.fetchGradient(name, this.gradient.subarray(offset, offset + length));
+    await this.onCard?.fetchGradient(this.gradient);
   }
 
   /** Gradient of the last accumulation by weight name: views, valid until the next one. */

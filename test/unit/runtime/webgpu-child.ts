@@ -18,6 +18,8 @@ export interface ChildNumbers {
   /** What is trained after two steps, and its moments. */
   stepped: { trained: Float32Array; m: Float32Array; v: Float32Array };
   gradientNorms: number[];
+  /** Of rows that were replaced while others were decoded. */
+  replaced: { tokens: number[][]; logprobs: number[] };
   /** What each run of the decode graph was fed from main memory. */
   fedFromHost: string[][];
   /** Where the tensors lie that the policy keeps. */
@@ -79,12 +81,22 @@ export async function policyNumbers(provider: ProviderName, name: string): Promi
         () => undefined,
       )
     ).flat();
+    // More rows than places: some end early and are moved over, or replaced from the prompt's cache.
+    const replaced = (
+      await generate(
+        policy,
+        vectors.greedy.map((row) => row.prompt),
+        { ...options, temperature: 1.5, completionsPerPrompt: 6, maxNewTokens: 8, maxRows: 4 },
+        () => undefined,
+      )
+    ).flat();
     const held = policy.onCard?.held;
     return {
       loss,
       gradients,
       stepped,
       gradientNorms,
+      replaced: { tokens: replaced.map((row) => row.tokens), logprobs: replaced.flatMap((row) => row.logprobs) },
       fedFromHost,
       held: held ? { tensors: held.tensors, locations: [...held.locations] } : null,
       tokens: generated.map((row) => row.tokens),

@@ -73,12 +73,18 @@ for (const policy of ['untied', 'families/qwen2-compact'])
         const error = relativeError(numbers.gradients[name]!, gradient, 1e-9);
         assert.ok(error < tolerance, `${name}: relative error ${error}`);
       }
-      assert.equal(numbers.logits.length, 3, 'a prefill and two steps');
+      assert.equal(numbers.logits.length, expected.logits.length);
       expected.logits.forEach((logits, i) =>
         assert.ok(relativeError(numbers.logits[i]!, logits) < tolerance, `logits of step ${i}`),
       );
       assert.deepEqual(numbers.tokens, expected.tokens);
       assert.ok(relativeError(numbers.logprobs, expected.logprobs) < tolerance);
+
+      assert.deepEqual(numbers.replaced.tokens, expected.replaced.tokens);
+      // A vocabulary of thousands makes an end rare.
+      const lengths = new Set(expected.replaced.tokens.map(({ length }) => length));
+      assert.ok(policy !== 'untied' || lengths.size > 2, 'rows end at different steps');
+      assert.ok(relativeError(numbers.replaced.logprobs, expected.replaced.logprobs) < tolerance);
 
       // A step in single precision, in the order of operations of the one on the CPU.
       for (const part of ['trained', 'm', 'v'] as const)
@@ -91,7 +97,7 @@ for (const policy of ['untied', 'families/qwen2-compact'])
       assert.ok(numbers.held.tensors >= 4 * trained + 2, `${numbers.held.tensors} tensors for ${trained} trained`);
       for (const fed of numbers.fedFromHost)
         assert.deepEqual(fed.sort(), ['lastIndex', 'longest', 'selector', 'tokens']);
-      assert.equal(numbers.fedFromHost.length, 3);
+      assert.ok(numbers.fedFromHost.length > 10);
 
       const sessions = placements(log);
       const onGpu = (placed: (typeof sessions)[number]): number =>
