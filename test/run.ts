@@ -72,7 +72,7 @@ const folders = [
   { name: 'unit', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'golden', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'property', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'swarm', concurrency: 1, timeoutMs: 180_000, needsPage: false },
+  { name: 'swarm', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'renderer', concurrency: 2, timeoutMs: 300_000, needsPage: true },
   { name: 'learning', concurrency: 2, timeoutMs: 900_000, needsPage: false },
   { name: 'e2e', concurrency: 1, timeoutMs: 600_000, needsPage: true },

@@ -197,10 +197,15 @@ export class NodeSwarm implements SwarmPort {
   }
 
   summary(): SwarmSummary {
+    const summary = this.standing();
+    // Whichever swarm it is in for a moment: it is on its way to another.
+    return this.moving > 0 ? { ...summary, presence: 'joining', text: 'Changing over to another swarm' } : summary;
+  }
+
+  private standing(): SwarmSummary {
     const { identity, config } = this.options;
     if (!this.swarm) {
       const off = noSwarm(config.swarmName, identity.publicKey);
-      if (this.moving > 0) return { ...off, presence: 'joining', text: 'Changing over to another swarm' };
       return this.misfit === null ? off : { ...off, text: this.misfit };
     }
     const {

@@ -69,7 +69,7 @@ export function atEnd(t: TestContext, close: () => Promise<void>): void {
  * With fewer, a node cannot tell how its punching socket looks from outside: HyperDHT 6.34 then gives up each hole on the side of
  * the server while the client takes it for open.
  */
-export const DHT_NODES = 5;
+export const DHT_NODES = 4;
 
 export async function openDht(t: TestContext, port?: number): Promise<Testnet> {
   const dht = await createTestnet(DHT_NODES, port === undefined ? {} : { port });

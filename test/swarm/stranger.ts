@@ -155,11 +155,12 @@ export async function dial(
   t: TestContext,
   target: Opened,
   identity = identityFromSeed(randomBytes(32)),
+  attempts = 20,
 ): Promise<Stranger> {
   const dht = dhtOf(t, target);
   const key = Buffer.from(target.options.identity.publicKey, 'hex');
   // The node announces itself a moment after it starts.
-  for (let attempt = 0; attempt < 20; attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const stream = dht.connect(key, { keyPair: identity.keyPair });
     const opened = await new Promise<boolean>((resolve) => {
       stream.on('error', () => resolve(false));
