@@ -62,6 +62,8 @@ const SLOWEST_UPDATES_PER_MS = 5e3;
 /** Of a parameter: a forward pass, and one with its gradient. */
 const [FORWARD_FLOPS, GRADIENT_FLOPS] = [2, 6];
 const CHECKPOINT_BYTES = 12;
+/** Of BRIDGE's step, in updates: a rank of 16 is worked in and out some five times. */
+const BRIDGE_WORK = 30;
 
 type Work = { [K in ComputeCallName]?: (args: ComputeCalls[K]['args'], parameters: number) => number };
 
@@ -84,6 +86,13 @@ const work: Work = {
     (FORWARD_FLOPS * parameters * Math.max(maxTokens, longest(rows))) / SLOWEST_FLOPS_PER_MS,
   accumulate: ({ rows, maxTokens }, parameters) =>
     (GRADIENT_FLOPS * parameters * Math.max(maxTokens, longest(rows))) / SLOWEST_FLOPS_PER_MS,
+  // Beside the passes: three updates, and the second adapter worked into all weights and out of their gradient, in this language.
+  bridgeStep: ({ demonstrations, rollouts, maxTokens }, parameters) =>
+    (GRADIENT_FLOPS *
+      parameters *
+      Math.max(maxTokens, longest(demonstrations), ...rollouts.map(({ rows }) => longest(rows)))) /
+      SLOWEST_FLOPS_PER_MS +
+    (BRIDGE_WORK * parameters) / SLOWEST_UPDATES_PER_MS,
   update: (_, parameters) => parameters / SLOWEST_UPDATES_PER_MS,
   dropGradient: () => 0,
   save: (_, parameters) => (CHECKPOINT_BYTES * parameters) / SLOWEST_DISK_BYTES_PER_MS,

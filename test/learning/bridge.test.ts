@@ -13,7 +13,7 @@ import { mannersFor } from '../../native-models/bundled/build/manners/index.ts';
 import { createLog } from '../../src-main/base/log.ts';
 import { createRandom } from '../../src-main/base/random.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import type { RoundRow } from '../../src-main/engine/api.ts';
+import type { ExamRow, RoundRow } from '../../src-main/engine/api.ts';
 import { openEngine, type Engine } from '../../src-main/engine/engine.ts';
 import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
 import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
@@ -115,7 +115,7 @@ test("a node imitates a peer's worked solutions, follows rewards, and does bette
   await done;
 
   const rows = await engine.api.invoke('rounds', { sinceRound: 0, limit: ROUNDS });
-  const [first, last] = (await engine.api.invoke('exams', { limit: 10 })) as [{ sampled: number }, { sampled: number }];
+  const [first, last] = (await engine.api.invoke('exams', { limit: 10 })) as [ExamRow, ExamRow];
   t.diagnostic(`exam, sampled: ${first.sampled.toFixed(3)} -> ${last.sampled.toFixed(3)} in ${ROUNDS} rounds`);
   assert.ok(last.sampled >= first.sampled + MARGIN, `went only from ${first.sampled} to ${last.sampled}`);
   const { latest, used } = await engine.api.invoke('demonstrations', { limit: 100 });
