@@ -362,7 +362,7 @@ export class RunControl {
     const kind = Object.hasOwn(providerFaults, code) ? providerFaults[code] : undefined;
     const gaveUp = kind !== undefined && supervisor.callFailed(kind, message);
     await supervisor.stop();
-    if (gaveUp) this.failures = 0;
+    if (gaveUp) this.failures = 1;
     else if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
       this.failures = 0;
       state.dispatch({ type: 'fault', code, message, fix });

@@ -103,6 +103,28 @@ test('the owner chose it: it is given up all the same, the others are tried; ano
   await next.engine.close();
 });
 
+for (const [manner, kind, says] of [
+  ['nan', 'notFinite', /^webgpu was given up: it computed numbers that are not finite \(/],
+  ['throws', 'failed', /^webgpu was given up: its calls failed 3 times within 15 minutes \(WebGPU device lost\)/],
+] as const)
+  test(`a provider that ${manner === 'nan' ? 'computes NaN' : 'throws in each step'} is given up, and the CPU goes on from the last whole round`, async () => {
+    const { spawnTrial } = fastWebGpu();
+    const node = await openNode({ provider: 'auto', rounds: 2 }, undefined, {
+      spawnTrial,
+      spawnCompute: played(() => manner),
+    });
+    const { state } = await node.until('waiting', 'computeRestarting');
+    assert.match(state.text, /attempt [1-9]/);
+    const { round, provider, givenUp, computeRestarts } = await node.until('waiting', 'roundsDone');
+    assert.deepEqual([round, provider?.name, givenUp[0]?.kind, computeRestarts], [2, 'cpu', kind, 0]);
+    assert.match(givenUp[0]!.text, says);
+    await node.engine.close();
+    const cpu = await openNode({ rounds: 2 });
+    await cpu.until('waiting', 'roundsDone');
+    await cpu.engine.close();
+    assert.deepEqual(await savedPolicy(node.directory), await savedPolicy(cpu.directory));
+  });
+
 test('a process that hangs in a training step is ended, restarted with the reason, and the round is done', async () => {
   let starts = 0;
   const { spawnTrial } = fastWebGpu();

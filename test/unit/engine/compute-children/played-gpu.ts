@@ -3,6 +3,7 @@
  * names. On any other provider it is the real thing.
  */
 import { ComputeServer } from '../../../../native-models/runtime/compute-server.ts';
+import type { PolicyRuntime } from '../../../../native-models/runtime/policy-runtime.ts';
 import type { FromCompute, ToCompute } from '../../../../native-models/runtime/compute-protocol.ts';
 
 const manners: Record<string, () => void> = {
@@ -12,6 +13,13 @@ const manners: Record<string, () => void> = {
   /** As a driver call that never returns: the thread is blocked. */
   hang: () => {
     for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  },
+  /** Every number comes back as NaN. */
+  nan: () => (server as unknown as { policy: PolicyRuntime }).policy.weights.fill(NaN),
+  /** As when the device is lost: the runtime throws, the process lives on. */
+  throws: () => {
+    const policy = (server as unknown as { policy: PolicyRuntime }).policy;
+    policy.accumulate = () => Promise.reject(new Error('WebGPU device lost'));
   },
 };
 const fail = manners[process.env['PLAYED_GPU'] ?? '']!;
