@@ -96,7 +96,10 @@ export async function chooseDecodePrecision(
 ): Promise<DecodeChoice> {
   const { config, provider } = policy;
   const plan = planDecode(request, { config, adapted: policy.adapter !== null, provider });
-  if (plan.precision === 'f32') return plan;
+  if (plan.precision === 'f32') {
+    if (policy.decodePrecision !== 'f32') await policy.decodeIn('f32');
+    return plan;
+  }
   const probed = text.length > 0 ? text.slice(0, Math.min(PROBED_TOKENS, config.contextTokens)) : [policy.padId];
   const trouble = await proveDecoder(policy, plan.precision, probed);
   if (trouble === null) return plan;

@@ -9,6 +9,7 @@ import { parameterCount, parameterSlots } from '../../native-models/policy/param
 import { parsePolicyConfig, type PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
 import type { MemoryQuestion } from '../../native-models/runtime/memory-estimate.ts';
+import { planDecode } from '../../native-models/runtime/precision.ts';
 import type { Config } from '../config.ts';
 
 /** What to reckon with in place of the settings. */
@@ -44,9 +45,13 @@ export function questionFor(config: PolicyConfig, settings: Config, wishes: FitW
   const isBridge = (wishes.method ?? method) === 'bridge';
   const mode = wishes.adapter ?? settings.adapter;
   const request = { mode, rank: loraRank, alpha: loraAlpha, targets: loraTargets };
+  const adapter = chooseAdapter(parametersOf(config), request);
+  // A copy that cannot be had with all weights trained is refused when the policy is opened.
+  const decode = adapter ? planDecode(settings.decodePrecision, { config, adapted: true, provider: 'cpu' }) : null;
   return {
     config,
-    adapter: chooseAdapter(parametersOf(config), request),
+    adapter,
+    decode: decode?.precision ?? 'f32',
     work: {
       prompts: settings.promptsPerRound,
       groupSize: wishes.groupSize ?? settings.groupSize,
