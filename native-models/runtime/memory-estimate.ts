@@ -6,6 +6,7 @@
  */
 import { adapterConfig, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
 import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { compressedBytes } from '../policy/compressed-weights.ts';
 import { linearNames } from '../policy/linears.ts';
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
@@ -13,6 +14,7 @@ import { stackedConfig } from '../policy/stacked-adapter.ts';
 import { paddedLength } from './batch.ts';
 import { rowsThatFit } from './generate.ts';
 import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
+import type { DecodePrecision } from './policy-runtime.ts';
 
 /** The work of a round. */
 export interface WorkShape {
@@ -35,6 +37,8 @@ export interface MemoryQuestion {
   scoring: boolean;
   /** A second copy of the weights to score with; an adapter needs none. */
   reference: boolean;
+  /** What answers are sampled in; left out, f32. */
+  decode?: DecodePrecision;
   /** Where BRIDGE trains it: rank of the second adapter. Its twin costs all that is trained, with its optimiser, once more. */
   bridge?: { rank: number } | null;
 }
@@ -65,13 +69,15 @@ const SESSION_BYTES = 15e6;
 const TOKENIZER_BYTES_PER_TOKEN = 600;
 /** Passes of different lengths leave gaps in a session's memory, which it keeps. */
 const ARENA_WASTE = 1.25;
+/** The session's own form of compressed weights, and what is left of the form they came in. */
+const COMPRESSED_COPIES = 2;
 /** A round's caches are made while the former ones are not yet collected. */
 const CACHES_ALIVE = 2;
 const CACHE_STEP = 16;
 
 /** Within 15 % of the measured peak for the shapes of the bench. */
 export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
-  const { config, adapter, work, objectives, scoring, reference } = question;
+  const { config, adapter, work, objectives, scoring, reference, decode = 'f32' } = question;
   const total = parameterCount(parameterSlots(config));
   const bridge = question.bridge ? bridgeCounts(config, adapter, question.bridge.rank) : null;
   const computed = bridge ? bridge.computed : adapter;
@@ -83,7 +89,9 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const parts: MemoryParts = {
     process: PROCESS_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
     tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
-    weights: 4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)),
+    weights:
+      4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)) +
+      (decode === 'f32' ? 0 : COMPRESSED_COPIES * compressedBytes(config, decode)),
     optimiser: 8 * (bridge?.moments ?? trained),
     gradients: 8 * trained + 4 * (bridge?.gradients ?? 0),
     cache: CACHES_ALIVE * (rows + work.prompts) * capacity(work) * perPosition,
