@@ -25,26 +25,31 @@ export interface BridgeFigures {
   adapterGradientNorm: number | null;
 }
 
+/** Does an epoch's work in passes that fit into memory: again, with smaller ones, where it ran out. */
+export type InPasses = <T>(epoch: number, work: (compute: ComputeHost, maxTokens: number) => Promise<T>) => Promise<T>;
+
 /** Into `outcome`, which is empty. @throws ComputeError */
 export async function executeBridge(
-  compute: ComputeHost,
   plan: TrainPlan & { bridge: BridgePlan },
   outcome: TrainOutcome,
   onStep: (steps: number) => void,
+  inPasses: InPasses,
 ): Promise<void> {
   const { sft, demonstrations, lambdas, adapters } = plan.bridge;
   const sums = { sftLoss: new Mean(), cooperativeGain: new Mean(), adapterGradientNorm: new Mean() };
   for (const [epoch, theta] of plan.optimizers.entries()) {
-    const { version, applied, gradientNorm, ...step } = await compute.call('bridgeStep', {
-      sft,
-      demonstrations,
-      rollouts: plan.parts.map(({ objective, rows }) => ({ objective, rows })),
-      lambda: lambdas[epoch]!,
-      theta,
-      adapter: adapters[epoch]!,
-      maxTokens: plan.maxTokens,
-      maxGradientNorm: plan.maxGradientNorm,
-    });
+    const { version, applied, gradientNorm, ...step } = await inPasses(epoch, (compute, maxTokens) =>
+      compute.call('bridgeStep', {
+        sft,
+        demonstrations,
+        rollouts: plan.parts.map(({ objective, rows }) => ({ objective, rows })),
+        lambda: lambdas[epoch]!,
+        theta,
+        adapter: adapters[epoch]!,
+        maxTokens,
+        maxGradientNorm: plan.maxGradientNorm,
+      }),
+    );
     outcome.tokens += step.sft?.tokens ?? 0;
     step.rl.forEach(({ loss, metrics, tokens }, i) => {
       // At theta and, for the gain, at its twin.

@@ -172,7 +172,14 @@ export async function executePlan(
     parts: {},
   };
   if (plan.bridge) {
-    await executeBridge(compute, { ...plan, bridge: plan.bridge }, outcome, onStep);
+    const { bridge, parts } = plan;
+    const rows = [...bridge.demonstrations, ...parts.flatMap((part) => part.rows)];
+    await executeBridge({ ...plan, bridge }, outcome, onStep, (epoch, work) =>
+      inPasses(compute, plan, epoch, onShrunk, (maxTokens, fill) => {
+        fill(rows);
+        return work(compute, maxTokens);
+      }),
+    );
     return outcome;
   }
   await compute.call('dropGradient', null);
@@ -200,16 +207,29 @@ async function epochGradient(
   epoch: number,
   onShrunk: (maxTokens: number, cause: ComputeError) => void,
 ): Promise<{ source: GroupSource; sum: GradientSum }[]> {
+  return inPasses(compute, plan, epoch, onShrunk, async (maxTokens, fill) => {
+    const sums: { source: GroupSource; sum: GradientSum }[] = [];
+    for (const { source, objective, rows } of plan.parts) {
+      fill(rows);
+      sums.push({ source, sum: await compute.call('accumulate', { objective, rows, maxTokens }) });
+    }
+    return sums;
+  });
+}
+
+/** `work` tells with `fill` which rows are in the passes that it begins, for those are what can be made smaller. */
+async function inPasses<T>(
+  compute: ComputeHost,
+  plan: TrainPlan,
+  epoch: number,
+  onShrunk: (maxTokens: number, cause: ComputeError) => void,
+  work: (maxTokens: number, fill: (rows: readonly TrainRow[]) => void) => Promise<T>,
+): Promise<T> {
   for (;;) {
     const maxTokens = passTokens(plan, epoch);
-    const sums: { source: GroupSource; sum: GradientSum }[] = [];
     let filling: readonly TrainRow[] = [];
     try {
-      for (const { source, objective, rows } of plan.parts) {
-        filling = rows;
-        sums.push({ source, sum: await compute.call('accumulate', { objective, rows, maxTokens }) });
-      }
-      return sums;
+      return await work(maxTokens, (rows) => (filling = rows));
     } catch (error) {
       const lengths = filling.map(({ tokens }) => tokens.length);
       const smaller =
