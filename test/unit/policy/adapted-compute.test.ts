@@ -127,6 +127,41 @@ test('small policies are trained in full unless an adapter is asked for; nonsens
   await assert.rejects(compute()('open', openArgs(null, { ...lora, rank: 0 })), { code: 'policyInvalid' });
 });
 
+test('answers are sampled in 8 bits beside the adapter as it is now; all weights trained, that is refused', async () => {
+  const call = compute();
+  const args = { ...openArgs(null), decodePrecision: 'int8' as const };
+  const opened = await call('open', args);
+  assert.deepEqual(opened.decode, { precision: 'int8', reason: 'The settings ask for it.' });
+  assert.equal(opened.training.precision, 'f32');
+  assert.match(opened.training.reason, /^The weights are stored in it; /);
+  const model = lowerGraph(gradientGraph(opened.config, weightedLikelihood, opened.adapter), 'cpu');
+  await call('defineObjective', { name: 'sft', model });
+  const prompts = [vectors.greedy[0]!.prompt];
+  const options = { temperature: 1, topK: 0, topP: 1, completionsPerPrompt: 4, maxNewTokens: 8, seed: 2 };
+  const distance = async (): Promise<number> => {
+    const generated = (await call('generate', { prompts, options })).flat();
+    const sampled = generated.map(({ tokens }) => ({
+      tokens: [...prompts[0]!, ...tokens],
+      promptLength: prompts[0]!.length,
+    }));
+    const scored = (await call('score', { rows: sampled, maxTokens: 1000 })).flat();
+    const recorded = generated.flatMap(({ logprobs }) => logprobs);
+    return scored.reduce((sum, logprob, i) => sum + Math.abs(logprob - recorded[i]!), 0) / scored.length;
+  };
+  const before = await distance();
+  for (let i = 0; i < 3; i++) await step(call);
+  const after = await distance();
+  assert.ok(before > 1e-6 && before < 0.1 && after < 0.1, `mean |log ratio| ${before}, after training ${after}`);
+
+  const full = { ...args, adapter: { ...lora, mode: 'full' as const } };
+  await assert.rejects(call('open', full), { code: 'policyUnsupported', fix: /decodePrecision to auto or f32/ });
+  const chosen = await call('open', { ...full, decodePrecision: 'auto' });
+  assert.deepEqual(chosen.decode, {
+    precision: 'f32',
+    reason: 'All weights are trained, so a compressed copy would be out of date at each step.',
+  });
+});
+
 test('gradients that are not finite are left out; the fifth in a row ends training with a reason', async () => {
   const call = compute();
   await openAndDefine(call, null);
