@@ -182,6 +182,10 @@ test('rules between fields', () => {
   assert.deepEqual(conflict({ ownGroups: 0, peerGroups: 0 }), [['conflict', 'ownGroups', '--own-groups']]);
   assert.deepEqual(conflict({ ownGroups: 0, swarmEnabled: false }), [['conflict', 'ownGroups', '--own-groups']]);
   assert.deepEqual(conflict({ maxNewTokens: 5000 }), [['conflict', 'microBatchTokens', 'default']]);
+  const adaptive = { sharing: 'adaptive' };
+  assert.deepEqual(conflict({ ...adaptive, benefitPercent: 0 }), [['conflict', 'sharing', '--sharing']]);
+  assert.deepEqual(conflict({ ...adaptive, ownGroups: 1, peerGroups: 0 }), [['conflict', 'sharing', '--sharing']]);
+  assert.equal(loadConfig({ flags: { ...adaptive, ownGroups: 2, peerGroups: 0 } }).config.sharing, 'adaptive');
   assert.equal(loadConfig({ flags: { ownGroups: 0 } }).config.ownGroups, 0);
 });
 
