@@ -179,7 +179,7 @@ function baseStatus(rounds: number): NodeStatus {
       vocabularySize: 1024,
       version: rounds,
       directory: '/home/ada/.local/share/waggle/policy',
-      decode: { precision: 'int8', reason: 'The base is frozen, and on a processor 8-bit weights decode faster.' },
+      decode: { precision: 'int8', reason: 'The settings ask for it.' },
       training: {
         precision: 'f32',
         reason: 'The weights are stored in bfloat16 and widened, which changes none of them.',

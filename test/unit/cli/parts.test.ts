@@ -8,9 +8,12 @@ import { Command } from 'commander';
 import { addConfigOptions, toArguments } from '../../../src-main/cli/config-options.ts';
 import { fetchElectron, findElectron, whyNoDisplay } from '../../../src-main/cli/desktop.ts';
 import { renderDoctor } from '../../../src-main/cli/doctor-command.ts';
+import { renderScore } from '../../../src-main/cli/score-command.ts';
+import { renderPrecision, renderStatus } from '../../../src-main/cli/status-view.ts';
 import { formatBytes, formatCount, formatDuration } from '../../../src-main/cli/quantities.ts';
 import type { ProviderVerdict } from '../../../src-main/engine/api.ts';
 import { configFields, loadConfig } from '../../../src-main/config.ts';
+import { exampleStatus } from '../serve/fake-node.ts';
 
 test('every setting is an option of start, and given options survive the way to a child process', () => {
   const parse = (args: string[]) => addConfigOptions(new Command()).exitOverride().parse(args, { from: 'user' }).opts();
@@ -157,6 +160,28 @@ test('doctor says what each provider did, and what to do where none computes cor
   };
   assert.match(render([cpu, row]), /cpu +correct +12 ms +- +- +315 MB +Wrong/);
   assert.doesNotMatch(render([cpu, row]), /No provider computes/);
+});
+
+test('doctor, status and score say what is computed in, and why', () => {
+  const terminal = { print: () => undefined, complain: () => undefined, colours: false };
+  const policy = {
+    decode: { precision: 'int8', reason: 'The settings\u001b[31m ask for it.' },
+    training: { precision: 'f32', reason: 'The weights are stored in it.' },
+  } as const;
+  assert.deepEqual(renderPrecision(policy), [
+    ['answers in', 'int8. The settings ask for it.'],
+    ['trains in', 'f32. The weights are stored in it.'],
+  ]);
+  assert.deepEqual(renderPrecision(null), []);
+  const status = exampleStatus();
+  const text = renderStatus(terminal, { ...status, policy: { ...status.policy!, ...policy } }, null);
+  assert.match(text, /answers in +int8\. The settings ask for it\.\n *trains in +f32\. The weights/);
+  const score = { promptTokenIds: [1], tokenIds: [2], logprobs: [-0.5], computedIn: 'f32', storedAs: 'bfloat16' };
+  assert.match(
+    renderScore(terminal, score, false),
+    /computed in f32, as training does; the weights are stored in bfloat16$/,
+  );
+  assert.deepEqual(JSON.parse(renderScore(terminal, score, true)), { ...score, sum: -0.5 });
 });
 
 test('quantities read as people write them', () => {
