@@ -271,6 +271,21 @@ const shape = {
     'tokens',
     'Longest answer; what goes on longer is cut and counts as wrong unless it holds the answer.',
   ),
+  stopTexts: field(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(100)
+          .regex(/^[\n\t\P{Cc}]*$/u, 'must hold no control characters but line breaks and tabs'),
+      )
+      .max(16)
+      .default([]),
+    'rollout',
+    '',
+    'An answer ends after any of these texts, for models that go on talking; comma-separated, or a list in the file where one holds a comma or a line break.',
+  ),
 
   ownGroups: field(whole(0, 1024, 4), 'training', 'groups', 'Most own groups trained on each round (I).'),
   peerGroups: field(
@@ -328,7 +343,18 @@ const shape = {
     'nats',
     "Peers' groups that surprise the policy by this much more per token than its own answers are left out; 0 keeps all.",
   ),
-  learningRate: field(real(1e-9, 1, 1e-4), 'training', '', 'Step size of the optimiser after the warm-up.'),
+  learningRate: field(
+    real(1e-9, 1, 1e-4),
+    'training',
+    '',
+    'Step size of the optimiser after the warm-up where all weights are trained.',
+  ),
+  adapterLearningRate: field(
+    real(1e-9, 1, 1e-3),
+    'training',
+    '',
+    'The same where an adapter is trained: its few numbers need larger steps.',
+  ),
   warmupSteps: field(
     whole(0, 1_000_000, 20),
     'training',

@@ -11,7 +11,7 @@ import { heldOutTasks, type TaskSet } from '../tasks/task-sets.ts';
 
 export interface ExamOptions extends Pick<
   Config,
-  'examTasks' | 'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP'
+  'examTasks' | 'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'stopTexts'
 > {
   set: TaskSet;
   /** Of the sampled answers, 0 to 2^32 - 1. */
@@ -41,7 +41,7 @@ function meanScore(scored: readonly Scored[]): ExamScore {
 
 export interface AnswerOptions extends Pick<
   Config,
-  'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP'
+  'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'stopTexts'
 > {
   /** To each task. */
   answers: number;
@@ -62,13 +62,13 @@ export async function answerTasks(
   instances: readonly TaskInstance[],
   options: AnswerOptions,
 ): Promise<{ scores: number[]; tokens: number }> {
-  const { promptsPerRound, answers, seed, maxNewTokens, temperature, topK, topP } = options;
+  const { promptsPerRound, answers, seed, maxNewTokens, temperature, topK, topP, stopTexts } = options;
   const scores: number[] = [];
   let tokens = 0;
   for (let from = 0; from < instances.length; from += promptsPerRound) {
     options.onBatch?.(from);
     const batch = instances.slice(from, from + promptsPerRound);
-    const sampling = { maxNewTokens, temperature, topK, topP, seed: (seed + from) >>> 0 };
+    const sampling = { maxNewTokens, temperature, topK, topP, stopTexts, seed: (seed + from) >>> 0 };
     const rollouts = await generateRollouts(
       compute,
       policy,

@@ -155,8 +155,8 @@ function planRound(
 }
 
 function generateOptions(config: Config, seed: number) {
-  const { groupSize, maxNewTokens, temperature, topK, topP } = config;
-  return { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, seed };
+  const { groupSize, maxNewTokens, temperature, topK, topP, stopTexts } = config;
+  return { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, stopTexts, seed };
 }
 
 /** Groups that have something to teach go first; a peer would drop the others. */

@@ -23,6 +23,7 @@ import type { Config } from '../config.ts';
 import type { Objective } from '../objective/objective.ts';
 import { promptTokens, type PolicyText } from '../rollout/rollout.ts';
 import type { TaskInstance } from '../tasks/task.ts';
+import { ratedFor } from '../train/train-round.ts';
 import type { ChosenPolicy } from '../models/policy-choice.ts';
 import { availableBytes, readPolicyConfig } from '../models/model-fit.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
@@ -298,7 +299,7 @@ export class RunControl {
   ): RoundParts {
     const { config, seed, objectives, swarm, report, ledger, practice, benefit } = this.options;
     return {
-      config,
+      config: ratedFor(config, opened.adapter),
       seed,
       compute: host,
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },

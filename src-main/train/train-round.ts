@@ -23,6 +23,15 @@ export interface TrainOptions {
   adamBeta1: number;
   adamBeta2: number;
 }
+
+/** With the learning rate of what is trained: an adapter, or all weights. */
+export function ratedFor<T extends { learningRate: number; adapterLearningRate: number }>(
+  options: T,
+  adapter: object | null,
+): T {
+  return adapter === null ? options : { ...options, learningRate: options.adapterLearningRate };
+}
+
 export type GroupSource = 'own' | 'peers';
 export interface TrainPart {
   source: GroupSource;

@@ -51,6 +51,9 @@ export const sourceLabels: Record<ModelRow['source'], string | null> = {
   bundled: 'Ships with Waggle',
 };
 
+/** What can be asked for of a model. */
+export type Wish = 'download' | 'use' | 'delete' | 'forget';
+
 export interface Tier {
   title: string;
   rows: ModelRow[];

@@ -23,6 +23,7 @@ import { pairedDifference } from '../../stats/paired-difference.ts';
 import type { Store } from '../../store/store.ts';
 import type { TaskInstance } from '../../tasks/task.ts';
 import { sampleTasks, type TaskSet } from '../../tasks/task-sets.ts';
+import { ratedFor } from '../../train/train-round.ts';
 import { afterComparison, afterSharedRound, mixOf, restoreSharing, type SharingState } from '../../train/sharing.ts';
 import type { TrainingSetOptions } from '../../train/training-set.ts';
 import type { JsonValue } from '../../types.ts';
@@ -248,7 +249,7 @@ export class BenefitMeter {
     }
   }
 
-  private async measure(following: Following, { compute, policy, round, fits }: PolicyNow): Promise<Measured> {
+  private async measure(following: Following, { compute, opened, policy, round, fits }: PolicyNow): Promise<Measured> {
     const { config, seed, objective, practice } = this.options;
     const { set } = following;
     const levels = Object.fromEntries(practice.standings().tasks.map(({ generator, level }) => [generator, level]));
@@ -274,7 +275,16 @@ export class BenefitMeter {
     let branch: AloneOutcome;
     try {
       const { version, rounds } = following;
-      const parts = { config, seed, compute, policy, objective, version, moreTasks, onStep: () => this.step() };
+      const parts = {
+        config: ratedFor(config, opened.adapter),
+        seed,
+        compute,
+        policy,
+        objective,
+        version,
+        moreTasks,
+        onStep: () => this.step(),
+      };
       branch = await trainAlone(parts, rounds);
       second = await this.examine(compute, policy, tasks, round, tasks.length);
     } finally {

@@ -82,8 +82,8 @@ async function ownGroups(parts: AloneParts, { round, tasks, trained }: FollowedR
 async function answer(parts: AloneParts, tasks: readonly TaskInstance[], seed: number): Promise<OwnGroup[]> {
   const { config, compute, policy, onStep } = parts;
   onStep();
-  const { groupSize, maxNewTokens, temperature, topK, topP } = config;
-  const options = { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, seed };
+  const { groupSize, maxNewTokens, temperature, topK, topP, stopTexts } = config;
+  const options = { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, stopTexts, seed };
   const generated = await generateRollouts(compute, policy, tasks, options, () => undefined);
   return verifyRollouts(policy, generated, config.scoring);
 }

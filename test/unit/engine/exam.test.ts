@@ -44,6 +44,7 @@ const options = {
   temperature: 0.8,
   topK: 5,
   topP: 0.9,
+  stopTexts: [],
   seed: 2 ** 32 - 1,
   fits: () => true,
 };

@@ -141,3 +141,24 @@ test('what is refused: a model that is not here, a folder that is none, a policy
   await assert.rejects(fixed.invoke('useModel', { key: 'bundled' }), { code: 'policySetBySettings', fix: /--policy/ });
   await fixed.engine.close();
 });
+
+test('answers end after a stop text, which stays in them', async () => {
+  const node = await openNode({ stopTexts: ['<answer>'], rounds: 1 });
+  await node.until('waiting', 'roundsDone');
+  const rows = await node.invoke('rollouts', { limit: 100, beforeId: null, origin: 'own' });
+  assert.equal(rows.length, 12);
+  for (const { completion } of rows)
+    assert.ok(completion.indexOf('<answer>') === -1 || completion.endsWith('<answer>'), completion);
+  assert.ok(rows.some(({ ended, completion }) => !ended && completion.endsWith('<answer>')));
+  await node.engine.close();
+});
+
+test('an adapter is trained with the learning rate for adapters', async () => {
+  const rate = async (adapter: string): Promise<number | undefined> => {
+    const node = await openNode({ adapter, learningRate: 1e-5, adapterLearningRate: 2e-4, rounds: 1 });
+    const row = await node.next('round');
+    await node.engine.close();
+    return row.metrics['learningRate'];
+  };
+  assert.deepEqual([await rate('full'), await rate('lora')], [1e-5, 2e-4]);
+});
