@@ -200,10 +200,8 @@ function defineTests(): void {
     const { bootstrap } = await openDht(t);
     const nodes = await Promise.all(Array.from({ length: 3 }, () => openSwarm(t, bootstrap, { limits: QUICK })));
     const author = identityFromSeed(randomBytes(32));
-    const source = await dial(t, nodes[0]!, author);
-    source.serve([]);
-    await source.greet(); // a connection that stays silent is given up
-    const records = Array.from({ length: 6 }, () => source.record(parityGroup()));
+    const maker = await dial(t, nodes[0]!, author); // its connection stays silent, and is given up
+    const records = Array.from({ length: 6 }, () => maker.record(parityGroup()));
     // A relay between the author and everybody, that changes one byte of each record it passes on.
     for (const node of nodes) {
       const relay = await dial(t, node);
@@ -219,7 +217,9 @@ function defineTests(): void {
       const row = node.swarm.peers().find((each) => each.peer === relay.id);
       assert.ok(Object.values(row?.rejected ?? {}).some((count) => count > 0));
     }
+    const source = await dial(t, nodes[0]!, author);
     source.serve(records);
+    await source.greet();
     const all = () => nodes.every(({ swarm }) => swarm.peers().find((p) => p.peer === source.id)?.groupsVerified === 6);
     await until('all six everywhere, relayed by honest nodes', all, 15_000);
   });
