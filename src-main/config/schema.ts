@@ -140,6 +140,12 @@ const shape = {
     '',
     'Numbers that answers are sampled in while an adapter is trained: int8 and int4 decode from a compressed copy of the frozen policy, f16 on graphics cards that compute in it; auto takes int8 on a processor for policies of more than 50 million parameters, else f32.',
   ),
+  providerDevice: field(
+    whole(0, 63, 0),
+    'policy',
+    '',
+    'Which card a provider that is named (cuda, dml) computes on, numbered as waggle doctor shows them; auto chooses.',
+  ),
   cpuThreads: field(whole(0, 512, 0), 'policy', 'threads', 'Threads of the CPU provider; 0 takes one per core.'),
 
   swarmEnabled: field(

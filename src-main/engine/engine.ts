@@ -303,6 +303,7 @@ class WaggleEngine implements Engine {
     const { config, log, spawnTrial } = this.options;
     return new ProviderChoice({
       wanted: config.provider,
+      wantedDevice: config.providerDevice,
       path: this.parts.folder.paths.hardware,
       machine: async () => triedMachine(await this.view.machine()),
       ...(spawnTrial === undefined ? {} : { spawn: spawnTrial }),

@@ -36,6 +36,8 @@ export interface TriedMachine {
 
 export interface ProviderChoiceOptions {
   wanted: 'auto' | ProviderName;
+  /** Of a wanted provider's devices; left out, its first. */
+  wantedDevice?: number;
   /** File of the kept verdicts. */
   path: string;
   machine: () => Promise<TriedMachine>;
@@ -80,11 +82,11 @@ export class ProviderChoice {
 
   /** Reads what is kept, or tries all. */
   async choose(): Promise<ComputeTarget> {
-    const { wanted } = this.options;
+    const { wanted, wantedDevice = 0 } = this.options;
     await this.trying;
     if (wanted === 'cpu') return CPU_TARGET;
     const kept = (this.kept ??= await this.read());
-    const own: ComputeTarget | null = wanted === 'auto' ? null : { provider: wanted, device: 0 };
+    const own: ComputeTarget | null = wanted === 'auto' ? null : { provider: wanted, device: wantedDevice };
     if (own && !kept.troubles.some((trouble) => isSameTarget(trouble, own))) return (this.chosen = own);
     if (kept.verdicts.length === 0) await this.tryOnce();
     const { verdicts, troubles } = this.kept;

@@ -115,7 +115,9 @@ test('the owner chose one: no trial, until it is given up', async () => {
   await choice.giveUp(trouble('webgpu'));
   assert.deepEqual(await choice.choose(), { provider: 'cuda', device: 1 });
   assert.equal(trials.length, 1);
-  const cpu = setUp({ wanted: 'cpu' });
+  const second = setUp({ wanted: 'dml', wantedDevice: 2 });
+  assert.deepEqual(await second.choice.choose(), { provider: 'dml', device: 2 });
+  const cpu = setUp({ wanted: 'cpu', wantedDevice: 2 });
   assert.deepEqual(await cpu.choice.choose(), { provider: 'cpu', device: 0 });
 });
 
