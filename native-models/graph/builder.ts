@@ -30,7 +30,7 @@ export interface Segment {
 }
 
 /** Tokens of the vocabulary whose logits are held at a time. */
-const VOCABULARY_STRETCH = 8192;
+const VOCABULARY_STRETCH = 4096;
 
 export class GraphBuilder {
   readonly nodes: Node[] = [];

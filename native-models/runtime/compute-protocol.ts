@@ -52,6 +52,8 @@ export interface ComputeCalls {
       decodePrecision?: DecodePrecisionRequest;
       /** Left out: all weights are trained. */
       adapter?: AdapterRequest;
+      /** Most rows that any generate decodes at once; left out or null, its own limit. */
+      decodedRows?: number | null;
       /** BRIDGE is to train the policy: the rank of its second adapter. */
       bridge?: { rank: number };
     };

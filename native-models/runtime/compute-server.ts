@@ -68,6 +68,7 @@ export class ComputeServer {
   /** Trains the policy in place of its own `update`, where BRIDGE was asked for; `first` is theta where that is no full weights. */
   private bridge: { policy: BridgePolicy; first: AdapterConfig | null; second: AdapterConfig } | null = null;
   private policyDirectory = '';
+  private decodedRows: number | null = null;
   private base: { name: string; storedAs: StoredAs; tokenizer: Tokenizer | null } = {
     name: '',
     storedAs: 'float32',
@@ -148,7 +149,7 @@ export class ComputeServer {
       return generate(
         this.opened(),
         prompts,
-        options,
+        { ...options, ...fewest(options.maxRows, this.decodedRows) },
         this.checkpoint,
         report,
         tokenizer && ((tokens) => tokenizer.decode(tokens)),
@@ -211,6 +212,7 @@ export class ComputeServer {
     this.policy = policy;
     this.bridge = second && { policy: openBridge(policy, first, second, start), first, second };
     this.policyDirectory = args.policyDirectory;
+    this.decodedRows = args.decodedRows ?? null;
     this.base = { name, storedAs, tokenizer };
     this.store =
       args.checkpointDirectory === null
@@ -407,6 +409,12 @@ function withForeignFix(error: unknown): never {
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (code !== 'foreign') throw error;
   throw Object.assign(new Error(String(message).split('. ')[0], { cause: error }), { code, fix: FOREIGN_FIX });
+}
+
+/** The smaller of two limits on rows, where there is one. */
+function fewest(...limits: (number | null | undefined)[]): { maxRows?: number } {
+  const known = limits.filter((limit) => limit !== null && limit !== undefined);
+  return known.length > 0 ? { maxRows: Math.min(...known) } : {};
 }
 
 /** The runtime's own words name places in its sources; what it computed and how much it asked for are in them, too. */

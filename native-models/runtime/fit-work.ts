@@ -1,15 +1,24 @@
 /**
- * Whether a policy's work fits into the memory there is, and the largest micro-batch with which it does. Smaller ones compute
- * the same gradient in more passes, so only time is paid. Knows nothing of how the memory was counted.
+ * Whether a policy's work fits into the memory there is, and with which shape it does: smaller passes, layers computed again for
+ * their gradient, fewer rows decoded at once. All of them compute the same, so only time is paid. Knows nothing of how the memory
+ * was counted.
  */
-import { estimateMemory, type MemoryEstimate, type MemoryQuestion, type WorkShape } from './memory-estimate.ts';
+import {
+  decodedRows,
+  estimateMemory,
+  type MemoryEstimate,
+  type MemoryQuestion,
+  type WorkShape,
+} from './memory-estimate.ts';
 
 /** tight: it may work, with nothing left for other programs. */
 export type FitVerdict = 'fits' | 'tight' | 'tooLarge';
+/** auto: where it does not fit otherwise with passes of a sensible size. */
+export type RecomputeWish = 'auto' | 'on' | 'off';
 
 export interface Fit {
   verdict: FitVerdict;
-  /** As asked for, or with a smaller micro-batch. */
+  /** As asked for, or smaller. */
   work: WorkShape;
   estimate: MemoryEstimate;
   /** What was asked for would have needed this. */
@@ -21,19 +30,49 @@ export interface Fit {
 const FITS_UP_TO = 0.8;
 const TIGHT_UP_TO = 0.97;
 
-export function fitWork(question: MemoryQuestion, availableBytes: number): Fit {
-  const { promptTokens, completionTokens } = question.work;
-  const asked = estimateMemory(question);
-  let best = { work: question.work, estimate: asked };
+/** Passes below this are so short that computing layers again costs less time. */
+const SENSIBLE_TOKENS = 256;
+
+export function fitWork(question: MemoryQuestion, availableBytes: number, recompute: RecomputeWish = 'auto'): Fit {
+  const asked: WorkShape = recompute === 'on' ? { ...question.work, recompute: true } : question.work;
+  const estimate = (work: WorkShape) => ({ work, estimate: estimateMemory({ ...question, work }) });
+  let best = estimate(asked);
+  const askedBytes = best.estimate.totalBytes;
   while (verdictOf(best.estimate.totalBytes, availableBytes) !== 'fits') {
-    // One row is the least; a pass is never cut within it.
-    const microBatchTokens = Math.max(promptTokens + completionTokens, Math.ceil(best.work.microBatchTokens / 2));
-    if (microBatchTokens >= best.work.microBatchTokens) break;
-    const work = { ...best.work, microBatchTokens };
-    best = { work, estimate: estimateMemory({ ...question, work }) };
+    const smaller = smallerWork(question, asked, best, recompute);
+    if (!smaller) break;
+    best = estimate(smaller);
   }
   const verdict = verdictOf(best.estimate.totalBytes, availableBytes);
-  return { verdict, ...best, askedBytes: asked.totalBytes, availableBytes };
+  return { verdict, ...best, askedBytes, availableBytes };
+}
+
+/** What costs least time goes first. Null where nothing is left to take away. */
+function smallerWork(
+  { config }: MemoryQuestion,
+  asked: WorkShape,
+  { work, estimate: { parts } }: { work: WorkShape; estimate: MemoryEstimate },
+  recompute: RecomputeWish,
+): WorkShape | null {
+  // One row is the least; a pass is never cut within it.
+  const row = work.promptTokens + work.completionTokens;
+  const halved = (least: number): WorkShape | null => {
+    const microBatchTokens = Math.max(least, Math.ceil(work.microBatchTokens / 2));
+    return microBatchTokens < work.microBatchTokens ? { ...work, microBatchTokens } : null;
+  };
+  const rows = decodedRows(config, work);
+  const fewerRows = rows > 1 ? { ...work, decodedRows: Math.ceil(rows / 2) } : null;
+  const again =
+    recompute === 'auto' && work.recompute !== true
+      ? { ...work, recompute: true, microBatchTokens: asked.microBatchTokens }
+      : null;
+  return (
+    (parts.cache > parts.activations ? fewerRows : null) ??
+    halved(recompute === 'off' ? row : Math.max(row, SENSIBLE_TOKENS)) ??
+    again ??
+    halved(row) ??
+    fewerRows
+  );
 }
 
 function verdictOf(bytes: number, availableBytes: number): FitVerdict {

@@ -4,6 +4,7 @@
  * (graph-memory.ts); the rest, the constants below, is measured (test/bench/memory-bench.ts compares with real
  * processes). Knows nothing of how much memory there is.
  */
+import type { GraphBuilder } from '../graph/builder.ts';
 import { adapterConfig, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
 import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
 import { compressedBytes } from '../policy/compressed-weights.ts';
@@ -25,6 +26,10 @@ export interface WorkShape {
   completionTokens: number;
   /** Padded tokens of one training pass. */
   microBatchTokens: number;
+  /** Layers are computed again for their gradient. */
+  recompute?: boolean;
+  /** Most rows that are decoded at once; left out, as many as generate.ts takes. */
+  decodedRows?: number;
 }
 export interface MemoryQuestion {
   config: PolicyConfig;
@@ -50,7 +55,7 @@ export interface MemoryParts {
   weights: number;
   /** Adam's two moments of what is trained. */
   optimiser: number;
-  /** The sum, and one micro-batch's. */
+  /** The sum, one micro-batch's, and copies of it. */
   gradients: number;
   /** Keys and values of the prompts and of the rows that are decoded at once. */
   cache: number;
@@ -62,13 +67,15 @@ export interface MemoryEstimate {
   totalBytes: number;
 }
 
-/** Node and ONNX Runtime with nothing loaded; and a session with its model, before it has run. */
+/** Node and ONNX Runtime with nothing loaded; and a session with its model and the small things of its passes. */
 const PROCESS_BYTES = 115e6;
-const SESSION_BYTES = 15e6;
+const SESSION_BYTES = 25e6;
 /** Vocabulary and merges as JavaScript objects. */
 const TOKENIZER_BYTES_PER_TOKEN = 600;
 /** Passes of different lengths leave gaps in a session's memory, which it keeps. */
-const ARENA_WASTE = 1.25;
+const ARENA_WASTE = 1.06;
+/** The sum, one micro-batch's, and what onnxruntime-node returns beside: copies of outputs that live until they are collected. */
+const GRADIENTS_ALIVE = 4;
 /** The session's own form of compressed weights, and what is left of the form they came in. */
 const COMPRESSED_COPIES = 2;
 /** A round's caches are made while the former ones are not yet collected. */
@@ -84,8 +91,9 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const trained = computed ? parameterCount(adapterSlots(config, computed)) : total;
   const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
-  const training = graphPeakBytes(gradientGraph(config, anyLoss, computed), trainingDimensions(config, work));
-  const scored = scoring ? graphPeakBytes(scoreGraph(config, computed), trainingDimensions(config, work)) : 0;
+  const { gradient, score } = graphsOf(config, computed, work.recompute ?? false);
+  const training = graphPeakBytes(gradient(), trainingDimensions(config, work));
+  const scored = scoring ? graphPeakBytes(score(), trainingDimensions(config, work)) : 0;
   const parts: MemoryParts = {
     process: PROCESS_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
     tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
@@ -93,12 +101,31 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
       4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)) +
       (decode === 'f32' ? 0 : COMPRESSED_COPIES * compressedBytes(config, decode)),
     optimiser: 8 * (bridge?.moments ?? trained),
-    gradients: 8 * trained + 4 * (bridge?.gradients ?? 0),
+    gradients: 4 * GRADIENTS_ALIVE * trained + 4 * (bridge?.gradients ?? 0),
     cache: CACHES_ALIVE * (rows + work.prompts) * capacity(work) * perPosition,
     activations: Math.round(ARENA_WASTE * (decodingBytes(config, computed, work) + objectives * training + scored)),
   };
   const bytes = Object.values(parts as Readonly<Record<keyof MemoryParts, number>>);
   return { parts, totalBytes: bytes.reduce((sum, part) => sum + part, 0) };
+}
+
+/** Fitting asks for the same graphs again and again; they go when the config goes. */
+const knownGraphs = new WeakMap<PolicyConfig, Map<string, GraphBuilder>>();
+
+function graphsOf(config: PolicyConfig, adapter: AdapterConfig | null, recompute: boolean) {
+  const known = knownGraphs.get(config) ?? new Map<string, GraphBuilder>();
+  knownGraphs.set(config, known);
+  const once = (kind: string, make: () => GraphBuilder) => (): GraphBuilder => {
+    const key = JSON.stringify([kind, adapter]);
+    const graph = known.get(key) ?? make();
+    known.set(key, graph);
+    return graph;
+  };
+  return {
+    gradient: once(`gradient ${recompute}`, () => gradientGraph(config, anyLoss, adapter, { recompute })),
+    score: once('score', () => scoreGraph(config, adapter)),
+    decode: once('decode', () => decodeGraph(config, adapter)),
+  };
 }
 
 /** What BRIDGE keeps (bridge-policy.ts), in numbers: theta and its twin apart from what computes, w, their optimisers. */
@@ -128,8 +155,8 @@ function capacity({ promptTokens, completionTokens }: WorkShape): number {
 }
 
 /** Rows in the cache at once; the others wait for a place. */
-function decodedRows(config: PolicyConfig, work: WorkShape): number {
-  return Math.min(work.prompts * work.groupSize, rowsThatFit(config, capacity(work)));
+export function decodedRows(config: PolicyConfig, work: WorkShape): number {
+  return Math.min(work.prompts * work.groupSize, work.decodedRows ?? rowsThatFit(config, capacity(work)));
 }
 
 /** One micro-batch of rows that are all as long as can be. */
@@ -150,7 +177,7 @@ function trainingDimensions(config: PolicyConfig, work: WorkShape): Dimensions {
 
 /** The larger of prefilling all prompts and a step of all rows; logits come back as arrays that live on for a while. */
 function decodingBytes(config: PolicyConfig, adapter: AdapterConfig | null, work: WorkShape): number {
-  const graph = decodeGraph(config, adapter);
+  const graph = graphsOf(config, adapter, false).decode();
   const C = capacity(work);
   const rows = decodedRows(config, work);
   const prefill = graphPeakBytes(graph, { B: work.prompts, S: work.promptTokens, C, P: C });

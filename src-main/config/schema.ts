@@ -479,7 +479,19 @@ const shape = {
     whole(64, 1_048_576, 1024),
     'training',
     'tokens',
-    'Most tokens, padding included, in one pass of the compute process: less uses less memory.',
+    'Most tokens, padding included, in one pass of the compute process: less uses less memory; passes are made smaller by themselves where memory is short.',
+  ),
+  recomputeActivations: field(
+    z.enum(['auto', 'on', 'off']).default('auto'),
+    'training',
+    '',
+    'Compute layers again for their gradient instead of keeping what they made: a third of the memory of a pass for about a third more time; auto where the work does not fit otherwise.',
+  ),
+  maxMemoryMegabytes: field(
+    whole(0, 100_000_000, 0),
+    'training',
+    'MB',
+    'Memory into which the work of the compute process is fitted on the CPU; 0 is what is free when it starts, less a reserve for other programs.',
   ),
 
   checkpointSeconds: field(

@@ -138,6 +138,26 @@ export interface SwarmNetwork {
   relaying: { sessions: number; bytes: number };
 }
 
+/** How large the work of the compute process is, and why it is not as the settings ask. */
+export interface WorkStatus {
+  /** Most tokens of a training pass, padding included: now, and by the settings. */
+  passTokens: number;
+  askedPassTokens: number;
+  /** Layers are computed again for their gradient. */
+  recompute: boolean;
+  /** Most answers written at once; null where only the cache limits them. */
+  decodedRows: number | null;
+  /** Estimate, and the memory it was fitted into; null on providers other than the CPU. */
+  needBytes: number | null;
+  freeBytes: number | null;
+  /** It may not leave other programs enough. */
+  isTight: boolean;
+  /** How often memory ran out since the node was started. */
+  shortages: number;
+  /** One plain sentence without a full stop; null where the work is as the settings ask and fits. */
+  text: string | null;
+}
+
 export interface NodeStatus {
   /** Version of the app. */
   version: string;
@@ -161,6 +181,7 @@ export interface NodeStatus {
   trainedMs: number;
   memory: { process: 'node' | 'compute'; pid: number; rssBytes: number }[];
   computeRestarts: number;
+  work: WorkStatus;
   lastCheckpointAt: number | null;
   dataDirectory: string;
   displayName: string;

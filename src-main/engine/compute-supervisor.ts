@@ -21,6 +21,7 @@ import { gradientGraph } from '../../native-models/policy/graphs.ts';
 import type { Logger } from '../base/log.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { PolicyHome } from './policy-home.ts';
+import type { FittedWork } from './work-fit.ts';
 import { FailureCount, type ProviderTrouble, type TroubleKind } from './provider-trouble.ts';
 
 export interface ComputeSupervisorOptions {
@@ -28,8 +29,8 @@ export interface ComputeSupervisorOptions {
   /** Asked at every start. */
   policy: () => Pick<PolicyHome, 'directory' | 'name' | 'identity' | 'checkpoints'>;
   threads: number;
-  adapter: AdapterRequest;
   decodePrecision: DecodePrecisionRequest;
+  adapter: AdapterRequest;
   /** Where BRIDGE trains the policy: the rank of its second adapter. */
   bridge?: { rank: number } | null;
   /** Chosen by the provider trial; asked at every start. */
@@ -40,6 +41,8 @@ export interface ComputeSupervisorOptions {
   silenceBaseMs?: number;
   /** Asked at every start: logged rounds may need one that the config no longer names. */
   objectives: () => readonly Objective[];
+  /** Fits the work into the memory there is, before each start; throws where it is too large. */
+  fit: (directory: string, provider: ProviderName) => Promise<FittedWork>;
   log: Logger;
   /** The process died although nobody ended it. */
   onDied: (exit: ComputeExit) => void;
@@ -91,6 +94,7 @@ export class ComputeSupervisor {
     if (this.closed) throw closedError();
     this.ending = false;
     this.target = target;
+    const work = await this.options.fit(policy.directory, provider);
     const { spawn, silenceBaseMs } = this.options;
     const host = new ComputeHost(spawn, silenceBaseMs === undefined ? {} : { silenceBaseMs });
     this.host = host;
@@ -106,14 +110,15 @@ export class ComputeSupervisor {
         decodePrecision,
         adapter,
         ...(bridge ? { bridge } : {}),
+        decodedRows: work.decodedRows,
       });
       for (const reason of opened.passedOver) log.warn(`A damaged checkpoint was passed over: ${reason}`);
       const names = new Set<string>();
       for (const { name, loss } of objectives()) {
         if (names.has(name)) continue;
         names.add(name);
-        const model = lowerGraph(gradientGraph(opened.config, loss, opened.adapter), loweringFor(provider), name);
-        await host.call('defineObjective', { name, model });
+        const graph = gradientGraph(opened.config, loss, opened.adapter, { recompute: work.recompute });
+        await host.call('defineObjective', { name, model: lowerGraph(graph, loweringFor(provider), name) });
       }
       return { host, opened };
     } catch (error) {

@@ -38,6 +38,7 @@ import { RunControl } from './run-control.ts';
 import { createRunState, type RunStateHolder } from './run-state.ts';
 import { SwarmChoice } from './swarm-choice.ts';
 import { NodeSwarm, practisedTaskSet } from './swarm-port.ts';
+import { WorkFit } from './work-fit.ts';
 import { TrainedTime } from './trained-time.ts';
 import { triedMachine } from './tried-machine.ts';
 
@@ -134,6 +135,7 @@ class WaggleEngine implements Engine {
   private readonly swarm: NodeSwarm;
   private readonly swarms: SwarmChoice;
   private readonly providers: ProviderChoice;
+  private readonly work: WorkFit;
   private readonly ledger: RoundLedger;
   private readonly slot: PolicySlot;
   private readonly models: ModelDesk;
@@ -166,6 +168,7 @@ class WaggleEngine implements Engine {
         this.view.tellStatus();
       },
     });
+    this.work = new WorkFit({ config, log: log.for('compute'), onChange: () => this.view.changed() });
     this.swarm = this.createSwarm();
     this.swarms = this.createSwarmChoice();
     this.providers = this.createProviders();
@@ -183,7 +186,7 @@ class WaggleEngine implements Engine {
     });
     this.imitation = config.method === 'bridge' ? createObjective('sft', config) : null;
     this.demonstrations = new DemonstrationKeeper({
-      config,
+      config: this.work.config,
       path: parts.folder.paths.demonstrations,
       publicKey: parts.identity.publicKey,
       log: this.log,
@@ -272,7 +275,7 @@ class WaggleEngine implements Engine {
 
   private createBenefitMeter(): BenefitMeter {
     return new BenefitMeter({
-      config: this.options.config,
+      config: this.work.config,
       seed: this.seed,
       objective: this.objectives.own,
       practice: this.practice,
@@ -324,6 +327,7 @@ class WaggleEngine implements Engine {
       giveUp: (trouble) => this.providers.giveUp(trouble),
       ...(silenceBaseMs === undefined ? {} : { silenceBaseMs }),
       objectives: () => this.neededObjectives(),
+      fit: (directory, provider) => this.work.prepare(directory, provider),
       log: log.for('compute'),
       onDied: (exit) => this.control.computeDied(exit),
     });
@@ -342,6 +346,7 @@ class WaggleEngine implements Engine {
       state: () => this.state.current(),
       opened: () => this.control.opened,
       swarm: () => this.swarm.summary(),
+      work: () => this.work.status(),
       computePid: () => this.supervisor.pid,
       verdicts: () => this.providers.verdicts,
       displayName: () => this.parts.profile.current().displayName,
@@ -383,9 +388,9 @@ class WaggleEngine implements Engine {
 
   private createControl(): RunControl {
     const { store, folder } = this.parts;
-    const { config } = this.options;
     return new RunControl({
-      config,
+      config: this.work.config,
+      work: this.work,
       seed: this.seed,
       objectives: this.objectives,
       swarm: { forRound: () => this.swarmForRound() },

@@ -60,6 +60,8 @@ export interface RoundParts {
   /** Left out: rewards alone train the policy. */
   bridge?: BridgeParts | null;
   report: (stage: RoundStage, done: number, total: number) => void;
+  /** Memory ran out in a pass, and smaller ones went through. */
+  passesShrank?: (maxTokens: number, cause: Error) => void;
   /** Makes the round durable: redo log, history. */
   commit: (result: RoundResult) => Promise<void>;
 }
@@ -136,7 +138,7 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
     imitated?.demonstrations ?? [],
   );
   const outcome = await stage('train', () =>
-    plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs)) : null,
+    plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs), parts.passesShrank) : null,
   );
   const tooForeign = offered.length - adopted.length;
   const result: RoundResult = { round, own, shared, trainedOwn, adopted, tooForeign, imitated, plan, outcome, seconds };

@@ -29,6 +29,7 @@ export interface StatusParts {
   dataDirectory: string;
   trainedMs: number;
   displayName: string;
+  work: NodeStatus['work'];
 }
 
 export function nodeStatus(parts: StatusParts): NodeStatus {
@@ -54,6 +55,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     trainedMs: parts.trainedMs,
     memory: parts.memory,
     computeRestarts: counters.computeRestarts ?? 0,
+    work: parts.work,
     lastCheckpointAt: parts.lastCheckpointAt,
     dataDirectory: parts.dataDirectory,
     displayName: parts.displayName,

@@ -29,6 +29,7 @@ export interface NodeViewOptions {
   state: () => RunState;
   opened: () => OpenedPolicy | null;
   swarm: () => SwarmSummary;
+  work: () => NodeStatus['work'];
   computePid: () => number | null;
   verdicts: () => readonly ProviderVerdict[];
   /** As others see it. */
@@ -88,6 +89,7 @@ export class NodeView {
       dataDirectory,
       trainedMs: (counters.trainedMs ?? 0) + trained.pendingMs,
       displayName: this.options.displayName(),
+      work: this.options.work(),
     });
   }
 

@@ -15,7 +15,7 @@ import type { Config } from '../config.ts';
 import type { ObjectiveName } from '../objective/objective.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
 import type { RedoLog } from '../train/redo-log.ts';
-import { executePlan, type TrainPlan } from '../train/train-round.ts';
+import { executePlan, withPassesUpTo, type TrainPlan } from '../train/train-round.ts';
 import type { JsonValue } from '../types.ts';
 import type { RoundResult } from './loop.ts';
 
@@ -114,8 +114,11 @@ export class RoundLedger {
     ]);
   }
 
-  /** Brings a policy just opened to the last whole round: the training of every logged round after its checkpoint again. */
-  async replay(compute: ComputeHost, opened: OpenedPolicy): Promise<void> {
+  /**
+   * Brings a policy just opened to the last whole round: the training of every logged round after its checkpoint again. Where
+   * memory no longer suffices for passes as they were logged, smaller ones round otherwise: then a checkpoint is written at once.
+   */
+  async replay(compute: ComputeHost, opened: OpenedPolicy, mostTokens = Infinity): Promise<void> {
     const { log, store } = this.options;
     const saved = Number(opened.state?.round ?? 0);
     this.round = saved;
@@ -125,13 +128,22 @@ export class RoundLedger {
     this.benefit = (opened.state?.benefit ?? null) as JsonValue;
     const entries = await this.roundsAfter(saved, opened);
     if (entries.length > 0) log.info(`Doing the training of ${entries.length} rounds since the last checkpoint again`);
+    let isExact = true;
     for (const { round, plan, practised, benefit } of entries) {
-      if (plan) this.policyVersion = (await executePlan(compute, plan)).policyVersion;
+      if (plan) {
+        isExact &&= plan.maxTokens <= mostTokens;
+        const again = withPassesUpTo(plan, mostTokens);
+        const shrank = (): void => void (isExact = false);
+        this.policyVersion = (await executePlan(compute, again, undefined, shrank)).policyVersion;
+      }
       this.round = round;
       this.practised = practised ?? null;
       this.benefit = benefit ?? null;
     }
     store.rewindTo(this.round);
+    if (isExact) return;
+    log.warn('Memory did not suffice to train the logged rounds in passes as large as before: last digits may differ');
+    await this.checkpoint(compute);
   }
 
   /** The logged rounds that follow the checkpoint without a gap; what does not is forgotten, and the log with it. */

@@ -27,7 +27,7 @@ import { ratedFor } from '../train/train-round.ts';
 import type { ChosenPolicy } from '../models/policy-choice.ts';
 import { availableBytes, readPolicyConfig } from '../models/model-fit.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
-import type { ExamRow, RunState } from './api.ts';
+import type { ExamRow, RoundStage, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import { requireRoomForBridge } from './bridge-gate.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
@@ -39,8 +39,11 @@ import type { PolicySlot } from './policy-slot.ts';
 import type { Practice } from './practice.ts';
 import type { TroubleKind } from './provider-trouble.ts';
 import type { RoundLedger } from './round-ledger.ts';
+import { OUT_OF_MEMORY } from '../../native-models/runtime/out-of-memory.ts';
 import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
 import type { TrainedTime } from './trained-time.ts';
+import { MemoryKill } from './memory-kill.ts';
+import type { WorkFit } from './work-fit.ts';
 
 export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'report'> {
   swarm: { forRound(): SwarmPort };
@@ -56,6 +59,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
   slot: PolicySlot;
+  work: Pick<WorkFit, 'passesShrank' | 'ranOut'>;
   dataDirectory: string;
   recordOf: (result: RoundResult) => RoundRecord;
   onExam: (row: ExamRow) => void;
@@ -79,11 +83,22 @@ export class RunControl {
   private ending = false;
   private running: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
+  private readonly memoryKill = new MemoryKill();
+  /** Logged rounds are being trained again, in passes of at most so many tokens. */
+  private replaying = false;
+  private replayTokens = Infinity;
+  /** What the compute process was last asked for. */
+  private stage: RoundStage = 'idle';
   private stopCancelling: () => void = () => undefined;
 
   constructor(options: RunControlOptions) {
     this.options = options;
   }
+
+  private readonly report: RoundParts['report'] = (stage, done, total) => {
+    if (stage !== 'idle') this.stage = stage;
+    this.options.report(stage, done, total);
+  };
 
   /** Null while no compute process has the policy. */
   get opened(): OpenedPolicy | null {
@@ -143,7 +158,11 @@ export class RunControl {
     if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
     if (this.policyText?.directory !== directory) this.policyText = await readPolicyText(directory);
     await this.options.demonstrations.open();
-    await ledger.replay(compute.host, compute.opened);
+    this.stage = 'train';
+    this.replaying = true;
+    await ledger.replay(compute.host, compute.opened, this.replayTokens);
+    this.replaying = false;
+    this.replayTokens = Infinity;
     practice.restore(ledger.practised);
     benefit.restore(ledger.benefit);
     this.compute = compute;
@@ -169,10 +188,10 @@ export class RunControl {
   }
 
   private async carryOut({ to, done }: NonNullable<RunControl['change']>): Promise<void> {
-    const { slot, supervisor, state, report, log } = this.options;
+    const { slot, supervisor, state, log } = this.options;
     this.stopCancelling();
     this.change = null;
-    report('idle', 0, 0);
+    this.report('idle', 0, 0);
     const former = slot.chosen;
     try {
       await this.putDown();
@@ -210,7 +229,7 @@ export class RunControl {
   }
 
   private async oneRound(): Promise<void> {
-    const { config, state, supervisor, ledger, report } = this.options;
+    const { config, state, supervisor, ledger } = this.options;
     const { compute, policyText } = this;
     if (!compute || !policyText) {
       state.dispatch({ type: 'computeStopped' });
@@ -224,7 +243,7 @@ export class RunControl {
         this.failures = 0;
         if (this.examDue()) await this.examine(compute, policyText);
         await this.compare(compute, policyText);
-        report('idle', 0, 0);
+        this.report('idle', 0, 0);
         state.dispatch({ type: 'roundEnded' });
       }
       if (this.allRoundsDone()) {
@@ -233,7 +252,7 @@ export class RunControl {
         state.dispatch({ type: 'roundsDone', rounds: config.rounds });
       }
     } catch (error) {
-      report('idle', 0, 0);
+      this.report('idle', 0, 0);
       await this.failed(error);
     }
   }
@@ -268,7 +287,7 @@ export class RunControl {
     { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
     policyText: PolicyText,
   ): Promise<void> {
-    const { config, seed, ledger, practice, store, report, onExam, log } = this.options;
+    const { config, seed, ledger, practice, store, onExam, log } = this.options;
     const { round, policyVersion } = ledger;
     const { set } = practice; // another may be chosen meanwhile
     const start = performance.now();
@@ -277,7 +296,7 @@ export class RunControl {
       set,
       seed: createRandom(seed, `exam/${round}`).uint32(),
       fits: roomFor(policyText, opened),
-      onProgress: (tokens, total) => report('generate', tokens, total),
+      onProgress: (tokens, total) => this.report('generate', tokens, total),
     });
     const seconds = (performance.now() - start) / 1000;
     const { name, version } = set;
@@ -297,7 +316,7 @@ export class RunControl {
     { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
     policyText: PolicyText,
   ): RoundParts {
-    const { config, seed, objectives, swarm, report, ledger, practice, benefit } = this.options;
+    const { config, seed, objectives, swarm, work, ledger, practice, benefit } = this.options;
     return {
       config: ratedFor(config, opened.adapter),
       seed,
@@ -308,7 +327,8 @@ export class RunControl {
       tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
       swarm: swarm.forRound(),
       bridge: this.bridgeParts({ host, opened }, policyText),
-      report,
+      report: this.report,
+      passesShrank: (maxTokens, cause) => work.passesShrank(maxTokens, cause),
       commit: (result) => this.commit(result, host),
     };
   }
@@ -357,6 +377,12 @@ export class RunControl {
       state.dispatch({ type: 'diskFull', path: dataDirectory, freeBytes });
       return;
     }
+    if (code === OUT_OF_MEMORY && this.ranOut(message)) {
+      this.compute = null;
+      await supervisor.stop();
+      state.dispatch({ type: 'computeStopped' }); // a new process goes on from the last whole round, with less to do at once
+      return;
+    }
     this.failures++;
     log.error(`${message} (${code})`);
     this.compute = null;
@@ -374,6 +400,14 @@ export class RunControl {
     state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs, detail: message });
   }
 
+  /** Makes the work smaller for the next start; false where that is not possible. */
+  private ranOut(cause: string): boolean {
+    const { work, config } = this.options;
+    const isSmaller = work.ranOut(this.stage, cause);
+    if (this.replaying) this.replayTokens = config.microBatchTokens;
+    return isSmaller;
+  }
+
   /** Ends the compute process on purpose; it is started again, with what is chosen then, as soon as it is needed. */
   async releaseCompute(): Promise<void> {
     this.compute = null;
@@ -386,6 +420,7 @@ export class RunControl {
     const { state, supervisor, store, log } = this.options;
     const detail = describeExit(exit);
     this.compute = null;
+    if (this.memoryKill.explains(exit)) this.ranOut('The compute process ran out of memory');
     const { attempt, retryInMs } = supervisor.retry;
     log.warn(
       `The compute process ended (${detail}); attempt ${attempt} to restart it in ${retryInMs / 1000} s, from the last whole round`,

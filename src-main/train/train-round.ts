@@ -251,6 +251,13 @@ async function inPasses<T>(
   }
 }
 
+/** The same plan in passes of at most so many tokens: the same gradient but for rounding. */
+export function withPassesUpTo(plan: TrainPlan, mostTokens: number): TrainPlan {
+  if (plan.maxTokens <= mostTokens) return plan;
+  const shrunk = plan.shrunk?.filter(({ maxTokens }) => maxTokens < mostTokens);
+  return { ...plan, maxTokens: mostTokens, ...(shrunk ? { shrunk } : {}) };
+}
+
 function passTokens({ maxTokens, shrunk = [] }: TrainPlan, epoch: number): number {
   return shrunk.findLast(({ fromEpoch }) => fromEpoch <= epoch)?.maxTokens ?? maxTokens;
 }

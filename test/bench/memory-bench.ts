@@ -26,6 +26,7 @@ import {
 import { loadConfig } from '../../src-main/config.ts';
 import { bundledPolicyDirectory } from '../../src-main/engine/bundled-policy.ts';
 import { createObjective } from '../../src-main/objective/index.ts';
+import type { DecodePrecision } from '../../native-models/runtime/policy-runtime.ts';
 import { watchPeakMemory } from './peak-memory.ts';
 import { writeRandomModel } from './random-model.ts';
 
@@ -34,6 +35,8 @@ interface Case {
   /** Null: the bundled policy. */
   config: Record<string, unknown> | null;
   adapter: AdapterRequest['mode'];
+  /** Left out: f32. */
+  decode?: DecodePrecision;
   work: WorkShape;
 }
 interface Measured extends MemoryEstimate {
@@ -82,6 +85,63 @@ const cases: Case[] = [
     work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
   },
   {
+    name: '21 M, vocabulary 2048, recomputed',
+    config: {
+      vocab_size: 2048,
+      hidden_size: 384,
+      num_hidden_layers: 12,
+      num_attention_heads: 6,
+      num_key_value_heads: 3,
+      intermediate_size: 1024,
+      max_position_embeddings: 512,
+    },
+    adapter: 'full',
+    work: {
+      prompts: 2,
+      groupSize: 8,
+      promptTokens: 64,
+      completionTokens: 96,
+      microBatchTokens: 1280,
+      recompute: true,
+    },
+  },
+  {
+    name: '57 M, vocabulary 49152, adapter, recomputed',
+    config: {
+      vocab_size: 49_152,
+      hidden_size: 576,
+      num_hidden_layers: 8,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+    },
+    adapter: 'lora',
+    work: {
+      prompts: 1,
+      groupSize: 8,
+      promptTokens: 64,
+      completionTokens: 96,
+      microBatchTokens: 640,
+      recompute: true,
+    },
+  },
+  {
+    name: '57 M, vocabulary 49152, adapter, decoded in int8',
+    config: {
+      vocab_size: 49_152,
+      hidden_size: 576,
+      num_hidden_layers: 8,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+    },
+    adapter: 'lora',
+    decode: 'int8',
+    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
+  },
+  {
     name: 'shape of SmolLM2-135M, adapter',
     config: {
       vocab_size: 49_152,
@@ -94,6 +154,42 @@ const cases: Case[] = [
     },
     adapter: 'lora',
     work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
+  },
+  {
+    name: 'shape of SmolLM2-135M, adapter, decoded in int8',
+    config: {
+      vocab_size: 49_152,
+      hidden_size: 576,
+      num_hidden_layers: 30,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+    },
+    adapter: 'lora',
+    decode: 'int8',
+    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
+  },
+  {
+    name: 'shape of SmolLM2-135M, adapter, recomputed',
+    config: {
+      vocab_size: 49_152,
+      hidden_size: 576,
+      num_hidden_layers: 30,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+    },
+    adapter: 'lora',
+    work: {
+      prompts: 1,
+      groupSize: 8,
+      promptTokens: 64,
+      completionTokens: 64,
+      microBatchTokens: 512,
+      recompute: true,
+    },
   },
 ];
 
@@ -118,7 +214,7 @@ async function record(measured: readonly Measured[]): Promise<void> {
   await writeFile(path, `${JSON.stringify({ made, cases: ordered }, null, 2)}\n`);
 }
 
-async function measure({ name, config: raw, adapter: mode, work }: Case): Promise<Measured> {
+async function measure({ name, config: raw, adapter: mode, decode = 'f32', work }: Case): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'waggle-memory-'));
   const directory = raw === null ? bundledPolicyDirectory() : join(folder, 'model');
   if (raw !== null) await writeRandomModel(directory, raw);
@@ -128,10 +224,11 @@ async function measure({ name, config: raw, adapter: mode, work }: Case): Promis
     const config = parsePolicyConfig(JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')));
     const request = { mode, rank: 16, alpha: 32, targets: linearNames };
     const adapter = chooseAdapter(parameterCount(parameterSlots(config)), request);
-    const question = { adapter, work, objectives: objectives.length, scoring: true, reference: false };
+    const question = { adapter, work, objectives: objectives.length, scoring: true, reference: false, decode };
     const estimate = estimateMemory({ config, ...question });
     const opening = { policyDirectory: directory, checkpointDirectory: null, provider: 'cpu', threads: 2 } as const;
-    await host.call('open', { ...opening, adapter: request });
+    const opened = await host.call('open', { ...opening, adapter: request, decodePrecision: decode });
+    if (opened.decode.precision !== decode) throw new Error(opened.decode.reason);
     await doRounds(host, config, adapter, work);
     return { name, config, question, ...estimate, measuredBytes: await memory.peakBytes() };
   } finally {
@@ -149,7 +246,8 @@ async function doRounds(
 ): Promise<void> {
   const options = loadConfig({ flags: {}, env: {} }).config;
   for (const name of objectives) {
-    const graph = gradientGraph(config, createObjective(name, options).loss, adapter);
+    const recompute = work.recompute ?? false;
+    const graph = gradientGraph(config, createObjective(name, options).loss, adapter, { recompute });
     await host.call('defineObjective', { name, model: lowerGraph(graph, 'cpu', name) });
   }
   const token = (i: number): number => 4 + ((i * 7919) % (config.vocabularySize - 4));
