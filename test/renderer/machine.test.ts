@@ -56,3 +56,13 @@ for (const scheme of ['light', 'dark'] as const)
     const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     assert.ok(Number(wider) <= 0);
   });
+
+test('the policy card says what answers are sampled in and what is trained in, and why', async (t) => {
+  const { page, errors } = await openPage(t, 'training');
+  const card = page.getByRole('region', { name: 'Policy and process' });
+  await card.waitFor();
+  const text = ((await card.textContent()) ?? '').replace(/\s+/g, ' ');
+  assert.match(text, /Answers in ?8-bit numbers \(int8\) ?The settings ask for it\./);
+  assert.match(text, /Trains in ?single precision \(f32\) ?The weights are stored in bfloat16 and widened/);
+  assert.deepEqual(errors, []);
+});
