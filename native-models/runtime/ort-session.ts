@@ -104,7 +104,7 @@ export class GraphSession {
     this.session = session;
   }
 
-  /** @throws Error of the runtime when the provider or the model is refused. */
+  /** @throws Error of the runtime when the provider or the model is refused; `noSuchDevice`. */
   static async open(model: Uint8Array, options: SessionOptions): Promise<GraphSession> {
     // The package would drop an unknown provider with a warning and compute on the CPU under its name.
     if (!bundledProviders().includes(options.provider)) {
@@ -190,6 +190,11 @@ function executionProviders({
   provider,
   device = 0,
 }: SessionOptions): (ort.InferenceSession.ExecutionProviderConfig | string)[] {
+  if (device !== 0 && provider !== 'cuda' && provider !== 'dml')
+    throw Object.assign(new Error(`${provider} cannot be told which card to take`), {
+      code: 'noSuchDevice',
+      fix: 'Set providerDevice back to 0, or choose cuda or dml as provider.',
+    });
   if (provider === 'cpu') return ['cpu'];
   return [device === 0 ? provider : { name: provider, deviceId: device }, 'cpu'];
 }

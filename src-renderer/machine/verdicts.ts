@@ -44,7 +44,7 @@ const providerNames: Record<string, string> = {
   dml: 'DirectML',
   coreml: 'Core ML',
 };
-/** `device`: of several cards that a provider was tried on. */
+/** `device`: of several cards that a provider was tried on, numbered as the settings and the command line do. */
 export function providerName(name: string, device = 0): string {
-  return `${providerNames[name] ?? name}${device === 0 ? '' : ` on card ${device + 1}`}`;
+  return `${providerNames[name] ?? name}${device === 0 ? '' : ` #${device}`}`;
 }

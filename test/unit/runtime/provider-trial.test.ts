@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { GraphBuilder } from '../../../native-models/graph/builder.ts';
+import { lowerGraph } from '../../../native-models/graph/lower.ts';
+import { GraphSession } from '../../../native-models/runtime/ort-session.ts';
 import {
   chooseTarget,
   forkTrial,
@@ -148,6 +151,19 @@ test('the fastest correct provider and device is chosen, whatever the order', ()
   assert.equal(chosen([row('cuda', 'correct', 2, 2, 1), row('cuda', 'correct', 3, 3, 0)]), 'cuda 1');
   assert.equal(chosen([row('cuda', 'correct', 2, 2, 1), row('cuda', 'correct', 2, 2, 0)]), 'cuda 0');
   assert.equal(chosen([row('webgpu', 'unstable', 1, 1), row('cpu', 'correct', 9, 9)]), 'cpu 0');
+});
+
+test('a card is named to the providers that can be told; to the others it is refused with what to do', async () => {
+  const g = new GraphBuilder();
+  g.output('y', g.neg(g.input('x', 'float32', ['N'])));
+  const options = { provider: 'webgpu', device: 1, threads: 1, shapesRepeat: false } as const;
+  await assert.rejects(GraphSession.open(lowerGraph(g, 'webgpu'), options), (error: unknown) => {
+    assert.deepEqual(
+      [(error as { code: string }).code, /providerDevice/.test((error as { fix: string }).fix)],
+      ['noSuchDevice', true],
+    );
+    return true;
+  });
 });
 
 test('reports are parsed, and a missing tensor, another length or NaN is an infinite error', () => {
