@@ -10,7 +10,8 @@
  * `answers` mean over groups of the mean over completions of their token mean (the original); `constant` the same with the
  * token limit in place of each completion's length (Dr.GRPO). Minimised.
  * rho is computed in the graph from the weights of the moment: it is 1 in the first epoch but for rounding, moves from the second on,
- * and then clipping acts. The reference is the policy that training started from.
+ * and then clipping acts. Answers sampled from compressed weights (runtime/precision.ts) come from another policy: there it is not 1
+ * from the start. The reference is the policy that training started from.
  * Degenerate: equal rewards give A = 0 (such groups are dropped before); one-token completions are ordinary; an empty one gives
  * nothing. Decision: log rho is held within +-30, so that exp cannot overflow on text of quite another policy.
  */

@@ -128,7 +128,7 @@ const table = {
     label: 'Importance ratio',
     unit: '',
     meaning:
-      'GRPO: mean of the probability of a token now over its probability when it was sampled; 1 on fresh answers.',
+      'GRPO: mean of the probability of a token now over its probability when it was sampled; 1 on fresh answers, about 1 where they were sampled from compressed weights.',
   },
   ownNll: {
     label: 'S, own answers',
