@@ -10,7 +10,7 @@ import type { RemoteNode } from '../engine/serve/client.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { readPolicyConfig } from '../models/model-fit.ts';
 import { BUNDLED_KEY } from '../models/model-rows.ts';
-import { addModelFolder } from '../models/owned-models.ts';
+import { addModelFolder, requireModelFolder } from '../models/owned-models.ts';
 import { fixedBySettings, writePolicyChoice } from '../models/policy-choice.ts';
 import { findNode, type FoundNode } from './find-node.ts';
 import type { ModelsOptions, ModelsSurroundings } from './models-command.ts';
@@ -76,7 +76,12 @@ async function chooseForNextStart(
 ): Promise<void> {
   const settings = settingsOf(options, env);
   if (settings.policyDirectory !== '') throw fixedBySettings(settings.policyDirectory);
-  const directory = key === BUNDLED_KEY ? null : isFolder ? key : await folderOf(key, options, { terminal, env });
+  const directory =
+    key === BUNDLED_KEY
+      ? null
+      : isFolder
+        ? await requireModelFolder(key)
+        : await folderOf(key, options, { terminal, env });
   if (directory !== null) await readPolicyConfig(directory); // one that cannot be computed is refused here
   if (isFolder) await addModelFolder(settings.dataDirectory, key);
   await writePolicyChoice(settings.dataDirectory, directory);

@@ -2,7 +2,7 @@
  * What a node's owner has added and may delete: model folders elsewhere on this machine, kept as a list, and models that were
  * fetched. Deletes nothing but what lies in the node's own models folder.
  */
-import { readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { inspectFolder } from '../../native-models/hub/find-models.ts';
@@ -97,8 +97,9 @@ export async function removeLeaving(modelsDirectory: string): Promise<void> {
   }
 }
 
-function writeFolders(dataDirectory: string, folders: readonly string[]): Promise<void> {
-  return writeFileAtomic(listPath(dataDirectory), `${JSON.stringify({ version: 1, folders })}\n`);
+async function writeFolders(dataDirectory: string, folders: readonly string[]): Promise<void> {
+  await mkdir(dataDirectory, { recursive: true });
+  await writeFileAtomic(listPath(dataDirectory), `${JSON.stringify({ version: 1, folders })}\n`);
 }
 
 function listPath(dataDirectory: string): string {

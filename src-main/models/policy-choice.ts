@@ -3,7 +3,7 @@
  * or with `waggle models use`, else the bundled one. The choice is a small file of the data folder, so that the next start finds it.
  * Knows nothing of whether the folder can be opened.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
@@ -46,8 +46,12 @@ async function readChoice(dataDirectory: string): Promise<string | null> {
 /** Null: the bundled policy. Settings still go before it. @throws DiskFullError */
 export async function writePolicyChoice(dataDirectory: string, directory: string | null): Promise<void> {
   const path = choicePath(dataDirectory);
-  if (directory === null) await rm(path, { force: true });
-  else await writeFileAtomic(path, `${JSON.stringify({ version: 1, directory })}\n`);
+  if (directory === null) {
+    await rm(path, { force: true });
+    return;
+  }
+  await mkdir(dataDirectory, { recursive: true });
+  await writeFileAtomic(path, `${JSON.stringify({ version: 1, directory })}\n`);
 }
 
 /** Why nothing else can be chosen. */

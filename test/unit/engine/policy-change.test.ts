@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { ModelsActivity, PolicyChange } from '../../../src-main/engine/api.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { MODEL, openFakeHub } from '../hub/fake-hub.ts';
 import { changeOneWeight, newFolder, openNode, savedPolicy, type TestNode } from './test-node.ts';
 
 async function otherPolicy(name = 'other-bee'): Promise<string> {
@@ -140,6 +141,31 @@ test('what is refused: a model that is not here, a folder that is none, a policy
   assert.equal((await fixed.invoke('models', null)).origin, 'settings');
   await assert.rejects(fixed.invoke('useModel', { key: 'bundled' }), { code: 'policySetBySettings', fix: /--policy/ });
   await fixed.engine.close();
+});
+
+test('a model fetched by the API is used, cannot be deleted then, and can be afterwards', async (t) => {
+  const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
+  const other = await otherPolicy();
+  const files = await Promise.all(names.map(async (name) => [name, await readFile(join(other, name))] as const));
+  const hub = await openFakeHub(Object.fromEntries(files));
+  t.after(() => hub.close());
+  const directory = newFolder();
+  const env = { HF_HOME: join(directory, 'hf'), HF_ENDPOINT: hub.endpoint.href };
+  const node = await openNode({}, directory, { env });
+  const arrived = node.next('models', ({ downloads }) => downloads[0]?.stage === 'done');
+  await node.invoke('downloadModel', { id: MODEL });
+  await arrived;
+  const row = (await node.invoke('models', null)).rows.find(({ key }) => key === MODEL)!;
+  assert.deepEqual([row.source, row.fit !== null, row.deletable], ['models', true, true]);
+  assert.equal((await change(node, MODEL)).stage, 'done');
+  assert.equal((await node.status()).policy?.directory, row.directory);
+  await assert.rejects(node.invoke('deleteModel', { id: MODEL }), { code: 'modelInUse' });
+  await node.next('round');
+  await change(node, 'bundled');
+  const { rows } = await node.invoke('deleteModel', { id: MODEL });
+  assert.ok(!rows.some(({ key }) => key === MODEL));
+  await assert.rejects(node.invoke('useModel', { key: MODEL }), { code: 'modelNotHere' });
+  await node.engine.close();
 });
 
 test('answers end after a stop text, which stays in them', async () => {

@@ -62,7 +62,7 @@ export interface TestNode {
 export async function openNode(
   flags: Readonly<Record<string, unknown>> = {},
   directory: string = newFolder(),
-  seams: Pick<EngineOptions, 'spawnTrial' | 'spawnCompute' | 'silenceBaseMs'> = {},
+  seams: Pick<EngineOptions, 'spawnTrial' | 'spawnCompute' | 'silenceBaseMs' | 'env'> = {},
 ): Promise<TestNode> {
   const { config } = loadConfig({ flags: { ...tinyRounds, dataDirectory: directory, ...flags } });
   const log = createLog({ directory: null, level: 'debug' });
