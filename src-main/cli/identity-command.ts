@@ -64,11 +64,13 @@ export function addIdentityCommands(program: Command, { terminal, env }: Surroun
       const parsed = seedOfPhrase(await readWords(options.wordsFile, terminal), WORDS);
       if (!parsed.ok) throw badPhrase(parsed);
       const device = options.anotherDevice === true ? newDevice() : FIRST_DEVICE;
-      const facts = await replaceIn(options, env, () => ({ seed: parsed.seed, device }));
+      // Whatever is there, damaged or sealed: it is what a restore is for, and is kept beside the new one.
+      const facts = await replaceIn(options, env, () => Promise.resolve({ seed: parsed.seed, device }));
       say(options, facts, 'Restored');
     });
   add('rotate', 'give this device a new key under the same owner').action(async (options: Options) => {
-    const facts = await replaceIn(options, env, (current) => {
+    const facts = await replaceIn(options, env, async (path) => {
+      const current = await readIdentitySeed(path);
       if (current === null) throw noIdentity(dataDirectoryOf(options, env));
       return { seed: current.seed, device: newDevice() };
     });
@@ -88,14 +90,12 @@ async function existing(place: NodePlace, env: NodeJS.ProcessEnv): Promise<{ pat
 async function replaceIn(
   place: NodePlace,
   env: NodeJS.ProcessEnv,
-  next: (current: IdentitySeed | null) => IdentitySeed,
+  next: (path: string) => Promise<IdentitySeed>,
 ): Promise<Record<string, string | null>> {
   const folder = await openDataFolder(dataDirectoryOf(place, env));
   try {
     const path = folder.paths.identity;
-    // A damaged file is what a restore is for; it is kept beside the new one.
-    const current = await readIdentitySeed(path).catch(() => null);
-    const identity = next(current);
+    const identity = await next(path);
     const keptAt = await replaceIdentity(path, identity);
     return { ...factsOf(path, identity), before: keptAt };
   } finally {

@@ -104,3 +104,22 @@ test('a damaged identity file is what restoring is for; the damaged one is kept'
   assert.equal(restored['publicKey'], publicKey);
   assert.equal(await readFile(restored['before']!, 'utf8'), 'garbage');
 });
+
+test('an identity sealed by the app’s keyring: said so, never lost, and replaced by a restore only', async (t) => {
+  const [home, other] = [await folder(t), await folder(t)];
+  const path = join(home, 'identity');
+  const sealed = `waggle-identity-3 ${Buffer.from('what a keyring made of it').toString('base64')}\n`;
+  await writeFile(path, sealed);
+  for (const command of ['show', 'backup', 'rotate']) {
+    const refused = await identity(command, '--data', home, '--json');
+    assert.equal(refused.code, 1);
+    assert.match(refused.out, /identityInKeyring.*waggle identity restore/);
+    assert.equal(await readFile(path, 'utf8'), sealed);
+  }
+  const { publicKey } = await openIdentity(join(other, 'identity'));
+  const paper = join(other, 'paper.txt');
+  await writeFile(paper, json(await identity('backup', '--data', other, '--json')).words.join(' '));
+  const restored = json(await identity('restore', '--data', home, '--words-file', paper, '--json'));
+  assert.equal(restored['publicKey'], publicKey);
+  assert.equal(await readFile(restored['before']!, 'utf8'), sealed);
+});
