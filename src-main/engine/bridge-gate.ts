@@ -1,6 +1,6 @@
 /**
  * Whether there is room for BRIDGE, said before anything is loaded: its twin of the policy costs all that is trained once more. Counts
- * main memory, where BRIDGE works whatever computes. Knows nothing of processes.
+ * main memory, where BRIDGE keeps all its parts whatever computes. Knows nothing of processes.
  */
 import { estimateMemory } from '../../native-models/runtime/memory-estimate.ts';
 import { fitWork } from '../../native-models/runtime/fit-work.ts';
@@ -17,8 +17,8 @@ const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(bytes < 9.
  */
 export function requireRoomForBridge(config: PolicyConfig, settings: Config, availableBytes: number): string {
   const question = questionFor(config, settings);
-  const fit = fitWork(question, availableBytes);
-  const plain = estimateMemory({ ...question, bridge: null });
+  const fit = fitWork(question, availableBytes, settings.recomputeActivations);
+  const plain = estimateMemory(questionFor(config, settings, { method: 'sapo' }));
   const need = gigabytes(fit.estimate.totalBytes);
   const figures = `of memory, ${gigabytes(availableBytes)} are free; without BRIDGE it would be ${gigabytes(plain.totalBytes)}`;
   if (fit.verdict === 'tooLarge') {
@@ -29,6 +29,5 @@ export function requireRoomForBridge(config: PolicyConfig, settings: Config, ava
       values: { needBytes: fit.estimate.totalBytes, availableBytes },
     });
   }
-  const asked = fit.askedBytes > fit.estimate.totalBytes ? `, with passes of ${fit.work.microBatchTokens} tokens` : '';
-  return `Training with BRIDGE needs about ${need} ${figures}${asked}`;
+  return `Training with BRIDGE needs about ${need} ${figures}`;
 }

@@ -25,7 +25,7 @@ import { promptTokens, type PolicyText } from '../rollout/rollout.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { ratedFor } from '../train/train-round.ts';
 import type { ChosenPolicy } from '../models/policy-choice.ts';
-import { availableBytes, readPolicyConfig } from '../models/model-fit.ts';
+import { readPolicyConfig } from '../models/model-fit.ts';
 import type { RoundRecord, Store } from '../store/store.ts';
 import type { ExamRow, RoundStage, RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
@@ -59,7 +59,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
   trained: TrainedTime;
   slot: PolicySlot;
-  work: Pick<WorkFit, 'passesShrank' | 'ranOut'>;
+  work: Pick<WorkFit, 'passesShrank' | 'ranOut' | 'freeBytes'>;
   dataDirectory: string;
   recordOf: (result: RoundResult) => RoundRecord;
   onExam: (row: ExamRow) => void;
@@ -153,7 +153,7 @@ export class RunControl {
   private async openPolicy(): Promise<void> {
     const { slot, supervisor, ledger, practice, benefit, state, log } = this.options;
     const { directory } = await slot.open();
-    if (this.options.imitation) log.info(await this.roomForBridge(directory));
+    if (this.options.imitation) await this.requireRoomForBridge(directory);
     const compute = await supervisor.start();
     if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
     if (this.policyText?.directory !== directory) this.policyText = await readPolicyText(directory);
@@ -334,9 +334,11 @@ export class RunControl {
   }
 
   /** @throws WaggleError `bridgeMemory` */
-  private async roomForBridge(directory: string): Promise<string> {
-    await this.options.supervisor.stop(); // what a former process holds is free then
-    return requireRoomForBridge(await readPolicyConfig(directory), this.options.config, availableBytes());
+  private async requireRoomForBridge(directory: string): Promise<void> {
+    const { supervisor, config, work, log } = this.options;
+    await supervisor.stop(); // what a former process holds is free then
+    const policyConfig = await readPolicyConfig(directory).catch(() => null); // opening it says best what is wrong
+    if (policyConfig) log.info(requireRoomForBridge(policyConfig, config, work.freeBytes()));
   }
 
   private bridgeParts(

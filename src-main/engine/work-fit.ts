@@ -77,7 +77,8 @@ export class WorkFit {
     this.recompute = this.options.config.recomputeActivations === 'on';
   }
 
-  private freeBytes(): number {
+  /** That training may use: what the settings allow, else what is free. */
+  freeBytes(): number {
     const { maxMemoryMegabytes } = this.options.config;
     if (maxMemoryMegabytes > 0) return maxMemoryMegabytes * MEBIBYTE;
     return (this.options.freeBytes ?? unreservedBytes)();
