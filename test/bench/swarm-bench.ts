@@ -1,14 +1,19 @@
 /**
  * `npm run -s bench:swarm -- --nodes N --rounds R [--round-seconds S] [--per-process K] [--json]`: what the swarm costs a node.
  * Nodes without a policy: tasks of the starter set, synthetic completions of 0.3 to 8 KB a group, the real verifier, real
- * Hyperswarm connections on 127.0.0.1 over a DHT of its own. A round is shorter than a policy's, so pulls come faster by as
- * much: what a node asks for per round (64 groups) is the product's. The more nodes share the machine, the longer the rounds. The first process holds one node, whose memory is reported.
- * Other work on the machine shows in the figures. Leaves nothing behind.
+ * Hyperswarm connections on 127.0.0.1 over a DHT of its own. A round is shorter or longer than a policy's, and pulls come faster or
+ * slower by as much: what a node asks for per round (64 groups) is the product's. The more nodes share the machine, the longer the
+ * rounds, so that it does about the same work a second. The first process holds one node, whose memory is reported, with
+ * its growth after the first fifth of the rounds (a soak: `--nodes 8 --rounds 500 --round-seconds 4`, 35 minutes); the others share processes, one a core.
+ * Processes start as the packaged app does: with compiled code at hand (no stripping of types) and a small young generation.
+ * Other work on the machine shows in the figures; `worstStallMs` tells how long a process stood still. Leaves nothing behind.
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { loadavg } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import createTestnet from 'hyperdht/testnet.js';
 import { createRandom } from '../../src-main/base/random.ts';
@@ -25,8 +30,16 @@ import { WORDS } from '../../src-main/tasks/words.ts';
 const GROUPS_SHARED = 8;
 const GROUPS_WANTED = 64;
 const COMPLETIONS = 8;
-/** Nodes join over so long: that all start in one instant happens on one machine only. */
-const JOIN_SPREAD_MS = 3_000;
+/** Nodes join one after the other, about so fast: that all start in one instant happens on one machine only. */
+const JOIN_EVERY_MS = 60;
+const MIN_JOIN_SPREAD_MS = 3_000;
+/** Fewer and no hole can be punched (test/swarm/local-swarm.ts). */
+const DHT_NODES = 5;
+/** Megabytes; V8 takes 16 and more by itself, for a process that has little to do. */
+const PROCESS_FLAGS = ['--max-semi-space-size=2'];
+const SAMPLES = 100;
+/** Share of the rounds after which memory should grow no more. */
+const WARM_UP = 0.2;
 /** Length of a round for which the product's pull rates are made: 64 groups at 4 a second. */
 const PRODUCT_ROUND_SECONDS = GROUPS_WANTED / DEFAULT_LIMITS.recordsPerSecond;
 
@@ -36,6 +49,7 @@ interface Plan {
   rounds: number;
   roundSeconds: number;
   firstIndex: number;
+  joinSpreadMs: number;
 }
 interface NodeFigures {
   connectedSeconds: number | null;
@@ -53,8 +67,9 @@ interface WorkerFigures {
   nodes: NodeFigures[];
   cpuSeconds: number;
   wallSeconds: number;
-  /** Resident bytes before joining, and after each quarter of the rounds. */
-  rssBytes: number[];
+  /** Resident bytes before joining, and now and then with the round. */
+  memory: { round: number; rssBytes: number }[];
+  worstStallMs: number;
 }
 
 const plan = process.env['WAGGLE_SWARM_BENCH'];
@@ -63,7 +78,13 @@ else await work(JSON.parse(plan) as Plan);
 
 async function lead(): Promise<void> {
   const options = readOptions();
-  const testnet = await createTestnet(3, { host: '127.0.0.1' });
+  const env = {
+    NODE_COMPILE_CACHE: join(tmpdir(), 'waggle-bench-compiled'),
+    ...process.env,
+    WAGGLE_LOCAL_NETWORK_ONLY: '1',
+  };
+  await compileOnce(env);
+  const testnet = await createTestnet(DHT_NODES, { host: '127.0.0.1' });
   const { port } = testnet.bootstrap[0]!;
   const children: ChildProcess[] = [];
   try {
@@ -74,10 +95,10 @@ async function lead(): Promise<void> {
     let firstIndex = 0;
     for (const nodes of sizes) {
       const { rounds, roundSeconds } = options;
-      const childPlan: Plan = { port, nodes, rounds, roundSeconds, firstIndex };
+      const joinSpreadMs = Math.max(MIN_JOIN_SPREAD_MS, options.nodes * JOIN_EVERY_MS);
+      const childPlan: Plan = { port, nodes, rounds, roundSeconds, firstIndex, joinSpreadMs };
       firstIndex += nodes;
-      const env = { ...process.env, WAGGLE_SWARM_BENCH: JSON.stringify(childPlan), WAGGLE_LOCAL_NETWORK_ONLY: '1' };
-      children.push(fork(import.meta.filename, { env }));
+      children.push(startWorker(childPlan, env));
     }
     await Promise.all(children.map((child) => once(child, 'message')));
     process.stderr.write(
@@ -92,6 +113,21 @@ async function lead(): Promise<void> {
     for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
     await testnet.destroy();
   }
+}
+
+function startWorker(childPlan: Plan, env: NodeJS.ProcessEnv): ChildProcess {
+  const mine = { ...env, WAGGLE_SWARM_BENCH: JSON.stringify(childPlan) };
+  return fork(import.meta.filename, { env: mine, execArgv: [...process.execArgv, ...PROCESS_FLAGS] });
+}
+
+/** A process without nodes: what it compiles, the others find compiled. */
+async function compileOnce(env: NodeJS.ProcessEnv): Promise<void> {
+  const child = startWorker({ port: 1, nodes: 0, rounds: 0, roundSeconds: 1, firstIndex: 0, joinSpreadMs: 0 }, env);
+  await once(child, 'message');
+  child.send('start');
+  await once(child, 'message');
+  child.send('end');
+  await once(child, 'exit');
 }
 
 function readOptions() {
@@ -116,8 +152,8 @@ function readOptions() {
   return {
     nodes,
     rounds: whole('rounds', 10, 10_000),
-    roundSeconds: whole('round-seconds', Math.max(4, Math.ceil(nodes / 8)), 60),
-    perProcess: whole('per-process', 64, 128),
+    roundSeconds: whole('round-seconds', Math.max(4, Math.ceil(nodes / 4)), 120),
+    perProcess: whole('per-process', Math.min(64, Math.ceil(nodes / Math.max(2, availableParallelism()))), 128),
     json: values.json,
   };
 }
@@ -127,7 +163,9 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
   const nodeRounds = nodes.length * options.rounds;
   const sum = (of: (node: NodeFigures) => number) => nodes.reduce((total, node) => total + of(node), 0);
   const cpu = workers.reduce((total, worker) => total + worker.cpuSeconds / worker.wallSeconds, 0);
-  const rss = workers[0]!.rssBytes;
+  const { memory } = workers[0]!;
+  const rss = memory.map(({ rssBytes }) => rssBytes);
+  const tenth = Math.max(1, Math.ceil(rss.length / 10));
   const figures = {
     nodes: options.nodes,
     rounds: options.rounds,
@@ -138,7 +176,8 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
     cpuPercentPerNode: round((100 * cpu * options.roundSeconds) / PRODUCT_ROUND_SECONDS / options.nodes, 3),
     cpuPercentPerNodeMeasured: round((100 * cpu) / options.nodes, 3),
     memoryMbPerNode: round((rss.at(-1) ?? 0) / 1e6, 1),
-    memoryMbOverRounds: rss.map((bytes) => round(bytes / 1e6, 1)),
+    memoryMbOverRounds: rss.filter((_bytes, i) => i % tenth === 0).map((bytes) => round(bytes / 1e6, 1)),
+    memoryGrowthMbPer100Rounds: round(growthPerRound(memory, options.rounds) / 1e4, 2),
     firstConnectedSeconds: round(median(nodes.map((node) => node.connectedSeconds ?? Number.NaN)), 2),
     firstAdoptedSeconds: round(median(nodes.map((node) => node.firstAdoptedSeconds ?? Number.NaN)), 2),
     adoptedPerNodeRound: round(sum((node) => node.adopted) / nodeRounds, 1),
@@ -146,11 +185,24 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
     failedPulls: sum((node) => node.failedPulls),
     refusedRecords: sum((node) => node.refused),
     meanPeers: round(sum((node) => node.peers) / nodes.length, 1),
+    worstStallMs: Math.round(Math.max(...workers.map((worker) => worker.worstStallMs))),
     loadAverage: round(loadavg()[0]!, 1),
   };
   if (options.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
   else
     for (const [name, value] of Object.entries(figures)) process.stdout.write(`${name.padEnd(26)} ${String(value)}\n`);
+}
+
+/** Bytes a round: the slope of the best straight line after the warm-up; NaN with fewer than ten samples. */
+function growthPerRound(memory: WorkerFigures['memory'], rounds: number): number {
+  const late = memory.filter((sample) => sample.round >= rounds * WARM_UP);
+  if (late.length < 10) return Number.NaN;
+  const mean = (of: (sample: { round: number; rssBytes: number }) => number) =>
+    late.reduce((sum, sample) => sum + of(sample), 0) / late.length;
+  const x = mean((sample) => sample.round);
+  const y = mean((sample) => sample.rssBytes);
+  const covariance = mean((sample) => (sample.round - x) * (sample.rssBytes - y));
+  return covariance / mean((sample) => (sample.round - x) ** 2);
 }
 
 function round(value: number, digits: number): number {
@@ -170,19 +222,22 @@ async function work(mine: Plan): Promise<void> {
   await once(process, 'message');
   const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
-  const rssBytes = [process.memoryUsage.rss()];
+  const memory = [{ round: 0, rssBytes: process.memoryUsage.rss() }];
+  const delays = monitorEventLoopDelay({ resolution: 10 });
+  delays.enable();
   await Promise.all(nodes.map((node) => node.begin()));
   for (let turn = 1; turn <= mine.rounds; turn++) {
     await Promise.all(nodes.map((node) => node.round(turn, startMs)));
-    if (turn === mine.rounds || turn % Math.max(1, Math.floor(mine.rounds / 4)) === 0)
-      rssBytes.push(process.memoryUsage.rss());
+    if (turn === mine.rounds || turn % Math.ceil(mine.rounds / SAMPLES) === 0)
+      memory.push({ round: turn, rssBytes: process.memoryUsage.rss() });
   }
   const { user, system } = process.cpuUsage(cpuBefore);
   const figures: WorkerFigures = {
     nodes: nodes.map((node) => node.figures(mine.rounds)),
     cpuSeconds: (user + system) / 1e6,
     wallSeconds: (performance.now() - startMs) / 1_000,
-    rssBytes,
+    memory,
+    worstStallMs: delays.max / 1e6,
   };
   process.send?.(figures);
   await Promise.race([once(process, 'message'), ended]);
@@ -235,7 +290,7 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
     });
   return {
     begin: async () => {
-      await new Promise((resolve) => setTimeout(resolve, random.float() * JOIN_SPREAD_MS));
+      await new Promise((resolve) => setTimeout(resolve, random.float() * mine.joinSpreadMs));
       beganAtMs = performance.now();
       swarm = await open();
     },
@@ -245,9 +300,10 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
         turn,
       );
       const endMs = startMs + turn * mine.roundSeconds * 1_000;
-      // Looks now and then while it waits, to see when the first group can be had; the rest is adopted at the end.
+      // Looks now and then to see when the first group can be had; the rest is adopted at the end.
       while (performance.now() < endMs) {
-        await new Promise((resolve) => setTimeout(resolve, Math.min(100, Math.max(1, endMs - performance.now()))));
+        const leftMs = Math.max(1, endMs - performance.now());
+        await new Promise((resolve) => setTimeout(resolve, firstAdoptedAtMs === null ? Math.min(100, leftMs) : leftMs));
         if (firstAdoptedAtMs === null && (swarm?.status().groupsPooled ?? 0) > 0) firstAdoptedAtMs = performance.now();
       }
       const groups = swarm?.adopt(GROUPS_WANTED) ?? [];
