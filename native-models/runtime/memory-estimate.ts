@@ -49,13 +49,13 @@ export interface MemoryQuestion {
 }
 /** Bytes; their sum is what the process has resident at most. */
 export interface MemoryParts {
-  /** Node, ONNX Runtime and its sessions. */
+  /** Node, ONNX Runtime, its sessions, and what waits to be collected. */
   process: number;
   tokenizer: number;
   weights: number;
   /** Adam's two moments of what is trained. */
   optimiser: number;
-  /** The sum, one micro-batch's, and copies of it. */
+  /** The sum, one micro-batch's, and its copy. */
   gradients: number;
   /** Keys and values of the prompts and of the rows that are decoded at once. */
   cache: number;
@@ -74,8 +74,13 @@ const SESSION_BYTES = 25e6;
 const TOKENIZER_BYTES_PER_TOKEN = 600;
 /** Passes of different lengths leave gaps in a session's memory, which it keeps. */
 const ARENA_WASTE = 1.06;
-/** The sum, one micro-batch's, and what onnxruntime-node returns beside: copies of outputs that live until they are collected. */
-const GRADIENTS_ALIVE = 4;
+/**
+ * onnxruntime-node returns a copy of every output, caches and gradients included, also where an array to write to was given. They
+ * live until V8 collects them, which it does when about so much has gathered, and never before the gradient's own copy is whole.
+ */
+const UNCOLLECTED_BYTES = 64e6;
+/** The sum, one micro-batch's, and its copy. */
+const GRADIENTS_ALIVE = 3;
 /** The session's own form of compressed weights, and what is left of the form they came in. */
 const COMPRESSED_COPIES = 2;
 /** A round's caches are made while the former ones are not yet collected. */
@@ -95,7 +100,7 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const training = graphPeakBytes(gradient(), trainingDimensions(config, work));
   const scored = scoring ? graphPeakBytes(score(), trainingDimensions(config, work)) : 0;
   const parts: MemoryParts = {
-    process: PROCESS_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
+    process: PROCESS_BYTES + UNCOLLECTED_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
     tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
     weights:
       4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)) +

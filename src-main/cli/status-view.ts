@@ -78,6 +78,7 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
     ['memory', memory.join(', ')],
     ['data', harmless(status.dataDirectory)],
   ];
+  if (status.work.text !== null) pairs.push(['work', status.work.text]);
   if (status.computeRestarts > 0)
     pairs.push(['restarts', `compute process started again ${countOf(status.computeRestarts, 'time')}`]);
   if (address !== null) pairs.push(['dashboard', address]);

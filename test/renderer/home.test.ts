@@ -103,6 +103,7 @@ test('alone, offline, restarting and stopped by an error are said plainly', asyn
     const { page } = await openPage(t, 'restarting');
     await page.getByText('The compute process ended and is being restarted').waitFor();
     await page.getByText(/Next attempt in \d s\./).waitFor();
+    await page.getByText('Memory ran out: passes are of at most 512 tokens', { exact: false }).waitFor();
   });
   await t.test('error', async (t) => {
     const { page } = await openPage(t, 'error');

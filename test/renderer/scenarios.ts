@@ -663,6 +663,17 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
         2_000,
       ),
       computeRestarts: 2,
+      work: {
+        passTokens: 512,
+        askedPassTokens: 1024,
+        recompute: true,
+        decodedRows: null,
+        needBytes: 410_000_000,
+        freeBytes: 540_000_000,
+        isTight: false,
+        shortages: 2,
+        text: 'Memory ran out: passes are of at most 512 tokens, layers are computed again for their gradient, which takes about 410 MB of 540 MB',
+      },
       memory: [{ process: 'node', pid: 4121, rssBytes: 164 * 2 ** 20 }],
     }),
   givenUp: () => {

@@ -184,6 +184,17 @@ test('doctor, status and score say what is computed in, and why', () => {
   assert.deepEqual(JSON.parse(renderScore(terminal, score, true)), { ...score, sum: -0.5 });
 });
 
+test('status says when the work was made smaller for want of memory, and is silent otherwise', () => {
+  const terminal = { print: () => undefined, complain: () => undefined, colours: false };
+  const status = exampleStatus();
+  assert.doesNotMatch(renderStatus(terminal, status, null), /^ *work /m);
+  const text = 'Memory is short: passes are of at most 512 tokens';
+  assert.match(
+    renderStatus(terminal, { ...status, work: { ...status.work, text } }, null),
+    /^ *work +Memory is short: passes are/m,
+  );
+});
+
 test('quantities read as people write them', () => {
   assert.deepEqual([0, 59_400, 61_000, 3_725_000, 200 * 3_600_000].map(formatDuration), [
     '0 s',
