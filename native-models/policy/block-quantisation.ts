@@ -105,16 +105,16 @@ function squaredError(weights: Float32Array, start: number, end: number, scale: 
   const inverse = 1 / scale;
   let sum = 0;
   for (let i = start; i < end; i++) {
-    const error = nearest(weights[i]! * inverse, middle) * scale - weights[i]!;
+    const error = (level(weights[i]! * inverse, middle) - middle) * scale - weights[i]!;
     sum += error * error;
   }
   return sum;
 }
 
-/** -middle .. middle - 1 */
-function nearest(quotient: number, middle: number): number {
-  const rounded = Math.round(quotient);
-  return rounded < -middle ? -middle : rounded >= middle ? middle - 1 : rounded;
+/** 0 .. 2 middle - 1. No quotient is below -middle, so cutting off what follows the point rounds down. */
+function level(quotient: number, middle: number): number {
+  const rounded = (quotient + middle + 0.5) | 0;
+  return rounded < 2 * middle ? rounded : 2 * middle - 1;
 }
 
 function packBytes(
@@ -126,7 +126,7 @@ function packBytes(
   at: number,
 ): void {
   const inverse = scale === 0 ? 0 : 1 / scale;
-  for (let i = start; i < end; i++) packed[at + i - start] = nearest(weights[i]! * inverse, 128) + 128;
+  for (let i = start; i < end; i++) packed[at + i - start] = level(weights[i]! * inverse, 128);
   packed.fill(128, at + end - start, at + BLOCK);
 }
 
@@ -140,8 +140,8 @@ function packHalves(
 ): void {
   const inverse = scale === 0 ? 0 : 1 / scale;
   for (let i = 0; i < BLOCK; i += 2) {
-    const low = start + i < end ? nearest(weights[start + i]! * inverse, 8) + 8 : 8;
-    const high = start + i + 1 < end ? nearest(weights[start + i + 1]! * inverse, 8) + 8 : 8;
+    const low = start + i < end ? level(weights[start + i]! * inverse, 8) : 8;
+    const high = start + i + 1 < end ? level(weights[start + i + 1]! * inverse, 8) : 8;
     packed[at + (i >> 1)] = low | (high << 4);
   }
 }
