@@ -103,6 +103,16 @@ test('a training node joins a private swarm by its link and trades there; the fo
   assert.equal(stranger.swarm.summary().groupsPooled, heard, 'the former swarm hears nothing more');
   assert.ok((await node.invoke('peers', null)).every(({ peer }) => peer !== stranger.key));
 
+  // A name typed on the page reaches the members with the next round; the words stay here.
+  const renamed = node.next('status', ({ displayName }) => displayName === 'Ada');
+  await node.invoke('setProfile', { displayName: 'Ada\u202e', team: 'Our hive' });
+  await renamed;
+  const { publicKey } = await node.invoke('identity', null);
+  const seenByFriend = () => friend.swarm.board('all').find(({ devices }) => devices.includes(publicKey));
+  await until('the friend reads the name', () => seenByFriend()?.displayName === 'Ada', 30_000);
+  assert.equal(seenByFriend()?.team, 'Our hive');
+  await assert.rejects(node.invoke('backupWords', null), { code: 'onlyInTheApp' });
+
   // Back, and forward again by leaving: the board of each swarm is its own.
   await node.invoke('chooseSwarm', { id: null });
   await node.next('status', ({ swarm }) => swarm.name === 'waggle' && swarm.peers === 1, 30_000);
