@@ -64,6 +64,9 @@ interface OutstandingPull {
   count: number;
   maxBytes: number;
   sentAtMs: number;
+  /** Packet bytes of the connection when the timer was set, and how often it was set anew since they kept coming. */
+  bytesBefore: number;
+  extensions: number;
   timer: NodeJS.Timeout;
   settle: (outcome: PullOutcome) => void;
 }
@@ -72,6 +75,12 @@ interface OutstandingPull {
 const REMEMBERED_IDS = 4096;
 /** A timer that fires so much later than it was set for means that this process stood still: nobody else is to blame. */
 const OWN_STALL_MS = 1_000;
+/** So many bytes within one timeout mean that an answer is on its way over a slow line: it is waited for, a few times over. */
+const PROGRESS_BYTES = 8 * 1024;
+const MAX_EXTENSIONS = 3;
+/** What is asked for at first; it doubles with each quick answer, and halves with each slow one or none. */
+const FIRST_ASK_BYTES = 64 * 1024;
+const LEAST_ASK_BYTES = 40 * 1024;
 /** Left free of the peer's byte limit when asking for records: heads may arrive beside the answer. */
 const RESERVED_BYTES = 32 * 1024;
 
@@ -109,6 +118,7 @@ export class Link {
   #waitingPull: Pull | null = null;
   #nextRequestId = 1;
   #mutePulls = 0;
+  #askBytes = FIRST_ASK_BYTES;
   #handshakeTimer: NodeJS.Timeout | null = null;
   #halfOpenTimer: NodeJS.Timeout | null = null;
   #slowTimer: NodeJS.Timeout | null = null;
@@ -195,7 +205,9 @@ export class Link {
     this.#pullsOut.spend(1, this.#options.elapsed());
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
-      this.#pull = { requestId, count, maxBytes, sentAtMs: this.#options.elapsed(), timer, settle };
+      const sentAtMs = this.#options.elapsed();
+      const bytesBefore = this.#packetBytes;
+      this.#pull = { requestId, count, maxBytes, sentAtMs, bytesBefore, extensions: 0, timer, settle };
       this.#send({ kind: 'pull', requestId, count, ownPercent, maxAgeMs, maxBytes });
     });
   }
@@ -216,7 +228,13 @@ export class Link {
   #pullBudget(): number {
     const { bandwidth, addressBytes, elapsed } = this.#options;
     const ofAddress = Math.floor(addressBytes?.available(elapsed()) ?? Number.POSITIVE_INFINITY);
-    return Math.min(WIRE.maxAnswerBytes, this.#gate.ingressLeft() - RESERVED_BYTES, bandwidth.receivable, ofAddress);
+    return Math.min(
+      WIRE.maxAnswerBytes,
+      this.#askBytes,
+      this.#gate.ingressLeft() - RESERVED_BYTES,
+      bandwidth.receivable,
+      ofAddress,
+    );
   }
 
   #send(message: Message): void {
@@ -331,6 +349,8 @@ export class Link {
       return;
     }
     const tookMs = this.#options.elapsed() - pull.sentAtMs;
+    if (tookMs * 4 < this.#options.limits.pullTimeoutMs) this.#askFor(this.#askBytes * 2);
+    else if (tookMs * 2 > this.#options.limits.pullTimeoutMs) this.#askFor(this.#askBytes / 2);
     this.latencyMs = this.latencyMs === null ? tookMs : this.latencyMs * 0.8 + tookMs * 0.2;
     this.#options.addressBytes?.spend(bytes, this.#options.elapsed());
     this.#mutePulls = 0;
@@ -351,9 +371,33 @@ export class Link {
     this.close(null);
   }
 
+  /** All that came over the connection, packets of unfinished messages included. */
+  get #packetBytes(): number {
+    return this.#options.connection.rawStream.bytesReceived ?? 0;
+  }
+
+  #askFor(bytes: number): void {
+    this.#askBytes = Math.floor(Math.max(LEAST_ASK_BYTES, Math.min(WIRE.maxAnswerBytes, bytes)));
+  }
+
+  /** True when an answer is on its way, and was given more time. */
+  #extended(): boolean {
+    const pull = this.#pull;
+    if (pull === null || pull.extensions >= MAX_EXTENSIONS) return false;
+    const bytes = this.#packetBytes;
+    if (bytes - pull.bytesBefore < PROGRESS_BYTES) return false;
+    pull.extensions++;
+    pull.bytesBefore = bytes;
+    pull.timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
+    return true;
+  }
+
   #pullTimedOut(): void {
+    if (this.#extended()) return;
     const { elapsed, limits } = this.#options;
-    const lateMs = this.#pull === null ? 0 : elapsed() - this.#pull.sentAtMs - limits.pullTimeoutMs;
+    this.#askFor(this.#askBytes / 2);
+    const givenMs = limits.pullTimeoutMs * (1 + (this.#pull?.extensions ?? 0));
+    const lateMs = this.#pull === null ? 0 : elapsed() - this.#pull.sentAtMs - givenMs;
     if (this.#pull !== null) this.#abandoned.add(this.#pull.requestId);
     if (lateMs > OWN_STALL_MS) {
       this.#settlePull({ kind: 'closed' });

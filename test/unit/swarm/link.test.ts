@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
 import { Link } from '../../../src-main/swarm/overlay/link.ts';
 import { WireDouble } from './wire-double.ts';
 
-function open(limits = {}) {
+function open(limits = {}, elapsed = () => 0) {
   const wire = new WireDouble();
   const offences: string[] = [];
   const answered: number[] = [];
@@ -23,10 +23,10 @@ function open(limits = {}) {
     instanceId: Buffer.alloc(16, 2),
     secretKey: null,
     limits: all,
-    bandwidth: new Bandwidth(all, () => 0),
+    bandwidth: new Bandwidth(all, elapsed),
     addressBytes: null,
     halfOpenMs: 10_000,
-    elapsed: () => 0,
+    elapsed,
     handlers: {
       onReady: () => undefined,
       onHeads: () => undefined,
@@ -114,5 +114,53 @@ test('one that is busy names a bounded number of others; hints count only as an 
   say({ kind: 'busy', requestId: 1, retryMs: 10, hints });
   assert.deepEqual(await pulling, { kind: 'busy', retryMs: 10 });
   assert.deepEqual(hinted, hints);
+  link.close(null);
+});
+
+test('an answer that is on its way over a slow line is waited for; one that is not is not', async () => {
+  const { wire, link } = open({ pullTimeoutMs: 60 });
+  const silent = await link.pull(4, 50, 1_000);
+  assert.deepEqual(silent, { kind: 'silent' });
+  const coming = setInterval(() => (wire.rawStream.bytesReceived += 5_000), 20);
+  let outcome: string | null = null;
+  const pulling = link.pull(4, 50, 1_000).then(({ kind }) => (outcome = kind));
+  await new Promise((resolve) => setTimeout(resolve, 130));
+  assert.equal(outcome, null, 'past its time, and still waited for');
+  await pulling;
+  clearInterval(coming);
+  assert.equal(outcome, 'silent', 'but not for ever');
+  link.close(null);
+});
+
+test('what is asked for grows with quick answers and shrinks with silence, within bounds', async () => {
+  let nowMs = 0;
+  const { wire, link, say } = open({ pullTimeoutMs: 40, pullsPerSecond: 1_000, pullBurst: 1_000 }, () => nowMs);
+  const asked: number[] = [];
+  wire.onWrite = (frame) => {
+    const message = decodeMessage(frame.subarray(2));
+    if (message.ok && message.value.kind === 'pull') asked.push(message.value.maxBytes);
+  };
+  for (let requestId = 1; requestId <= 4; requestId++) {
+    const pulling = link.pull(4, 50, 1_000);
+    nowMs += 1_000;
+    say({ kind: 'records', requestId, records: [] });
+    await pulling;
+  }
+  assert.deepEqual(
+    asked,
+    [64, 40, 40, 40].map((kilobytes) => kilobytes * 1024),
+    'answers took long',
+  );
+  for (let requestId = 5; requestId <= 8; requestId++) {
+    const pulling = link.pull(4, 50, 1_000);
+    nowMs += 5;
+    say({ kind: 'records', requestId, records: [] });
+    await pulling;
+  }
+  assert.deepEqual(
+    asked.slice(4),
+    [40, 80, 160, 240].map((kilobytes) => kilobytes * 1024),
+    'answers were quick',
+  );
   link.close(null);
 });
