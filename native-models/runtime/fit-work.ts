@@ -32,6 +32,8 @@ const TIGHT_UP_TO = 0.97;
 
 /** Passes below this are so short that computing layers again costs less time. */
 const SENSIBLE_TOKENS = 256;
+/** Writing fewer answers at once takes nearly as much longer, so that this comes late. */
+const SENSIBLE_ROWS = 8;
 
 export function fitWork(question: MemoryQuestion, availableBytes: number, recompute: RecomputeWish = 'auto'): Fit {
   const asked: WorkShape = recompute === 'on' ? { ...question.work, recompute: true } : question.work;
@@ -39,7 +41,7 @@ export function fitWork(question: MemoryQuestion, availableBytes: number, recomp
   let best = estimate(asked);
   const askedBytes = best.estimate.totalBytes;
   while (verdictOf(best.estimate.totalBytes, availableBytes) !== 'fits') {
-    const smaller = smallerWork(question, asked, best, recompute);
+    const smaller = smallerWork(question, asked, best.work, recompute);
     if (!smaller) break;
     best = estimate(smaller);
   }
@@ -51,7 +53,7 @@ export function fitWork(question: MemoryQuestion, availableBytes: number, recomp
 function smallerWork(
   { config }: MemoryQuestion,
   asked: WorkShape,
-  { work, estimate: { parts } }: { work: WorkShape; estimate: MemoryEstimate },
+  work: WorkShape,
   recompute: RecomputeWish,
 ): WorkShape | null {
   // One row is the least; a pass is never cut within it.
@@ -67,9 +69,9 @@ function smallerWork(
       ? { ...work, recompute: true, microBatchTokens: asked.microBatchTokens }
       : null;
   return (
-    (parts.cache > parts.activations ? fewerRows : null) ??
-    halved(recompute === 'off' ? row : Math.max(row, SENSIBLE_TOKENS)) ??
+    halved(Math.max(row, SENSIBLE_TOKENS)) ??
     again ??
+    (rows > SENSIBLE_ROWS ? fewerRows : null) ??
     halved(row) ??
     fewerRows
   );

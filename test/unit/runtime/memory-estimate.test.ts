@@ -130,3 +130,23 @@ test('work is fitted by smaller passes, down to one row, and no further', () => 
   assert.equal(fitWork(large, least / 0.79).verdict, 'fits');
   assert.equal(fitWork({ ...question, work: { ...work, microBatchTokens: 64 } }, 1e6).work.microBatchTokens, 64);
 });
+
+test('layers are computed again only where passes of a sensible size do not fit, and answers cut down last', () => {
+  const shape = catalogue[0]!.config;
+  const asked: MemoryQuestion = { ...question, config: shape, adapter };
+  const need = (changes: Partial<WorkShape>): number =>
+    estimateMemory({ ...asked, work: { ...work, ...changes } }).totalBytes;
+  const [sensible, again] = [need({ microBatchTokens: 256 }), need({ recompute: true, microBatchTokens: 256 })];
+  assert.ok(need({ recompute: true }) < 0.8 * need({}) && again < sensible);
+  const without = fitWork(asked, sensible / 0.79);
+  assert.deepEqual([without.verdict, without.work], ['fits', { ...work, microBatchTokens: 256 }]);
+  const between = (sensible + again) / 2 / 0.8;
+  const helped = fitWork(asked, between);
+  assert.deepEqual([helped.verdict, helped.work.recompute, helped.work.decodedRows], ['fits', true, undefined]);
+  assert.notEqual(fitWork(asked, between, 'off').work.recompute, true);
+  assert.equal(fitWork(asked, 1e12, 'on').work.recompute, true);
+  const fewest = fitWork(asked, need({ recompute: true, microBatchTokens: 120, decodedRows: 4 }) / 0.8);
+  assert.deepEqual([fewest.verdict, fewest.work.microBatchTokens, fewest.work.decodedRows], ['fits', 120, 4]);
+  const none = fitWork(asked, 1e6);
+  assert.deepEqual([none.verdict, none.work.microBatchTokens, none.work.decodedRows], ['tooLarge', 120, 1]);
+});
