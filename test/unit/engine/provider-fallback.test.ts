@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { forkComputeEntry, type ComputeChannel } from '../../../native-models/runtime/compute-host.ts';
 import type { TrialReport, TrialRequest } from '../../../native-models/runtime/provider-trial-protocol.ts';
+import { renderStatus } from '../../../src-main/cli/status-view.ts';
 import { eventually, newFolder, openNode, savedPolicy } from './test-node.ts';
 
 const entry = join(import.meta.dirname, 'compute-children', 'played-gpu.ts');
@@ -51,7 +52,9 @@ test('three crashes in training: the CPU takes over, nothing whole is lost, a re
   const { spawnTrial, tried } = fastWebGpu();
   const seams = { spawnTrial, spawnCompute: played(() => manner) };
   const second = await openNode({ provider: 'auto', rounds: 2 }, directory, seams);
-  const { round, provider, givenUp, computeRestarts } = await second.until('waiting', 'roundsDone');
+  const status = await second.until('waiting', 'roundsDone');
+  const { round, provider, givenUp, computeRestarts } = status;
+  assert.match(renderStatus({ colours: false }, status, null), /given up +webgpu was given up: .*doctor --again$/m);
   assert.deepEqual([round, provider?.name, computeRestarts, second.computePids.length], [4, 'cpu', 3, 4]);
   assert.deepEqual(
     givenUp.map(({ provider, device, kind, times }) => ({ provider, device, kind, times })),
