@@ -98,7 +98,7 @@ for (const [what, adapter] of [
 ] as const)
   test(
     `${what}, trained on the card, saved, resumed, branched and exported as on the CPU`,
-    { timeout: 250_000 },
+    { timeout: 500_000 },
     async (t) => {
       const [card, cpu] = await Promise.all([life(t, 'webgpu', adapter), life(t, 'cpu', adapter)]);
       assert.notDeepEqual(card.scores[2], card.scores[0]);

@@ -37,7 +37,7 @@ function runChild<T = ChildNumbers>(...args: string[]): Promise<Outcome<T>> {
   let [log, numbers]: [string, T | null] = ['', null];
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (log += text));
   child.on('message', (message) => (numbers = message as T));
-  const timer = setTimeout(() => child.kill('SIGKILL'), 240_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 480_000);
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
       clearTimeout(timer);
@@ -63,7 +63,7 @@ function placements(log: string): { provider: string; nodes: string[]; count: nu
 for (const policy of ['untied', 'families/qwen2-compact'])
   test(
     `${policy}: gradient and decoding on WebGPU equal the CPU, and no arithmetic leaves the GPU`,
-    { timeout: 250_000 },
+    { timeout: 500_000 },
     async () => {
       const [{ numbers, log, end }, expected] = await Promise.all([runChild(policy), policyNumbers('cpu', policy)]);
       assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
@@ -121,7 +121,7 @@ for (const policy of ['untied', 'families/qwen2-compact'])
 
 test(
   '200 steps and 8 generations on WebGPU hold no more than 50: what is replaced is disposed',
-  { timeout: 250_000 },
+  { timeout: 500_000 },
   async () => {
     const { numbers, log, end } = await runChild<Growth>('untied', '200');
     assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
