@@ -2,6 +2,7 @@
  * The folder that is a node: layout, lock, free space, and the note by which the CLI finds the running node.
  *
  *     checkpoints/  logs/  waggle.sqlite  identity  hardware.json  demonstrations.json  runtime.json (600)  lock (600)
+ *     models/  policy.json  model-folders.json  downloads.json   (src-main/models)
  *
  * The lock is held by a transaction on a tiny SQLite file: the system drops it with the process, however that ends, so no stale
  * lock can exist and no process id can be mistaken for another. `runtime.json` only informs: after a kill it names a process
