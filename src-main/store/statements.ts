@@ -10,7 +10,7 @@ export function prepareStatements(database: DatabaseSync) {
   const of = (sql: string) => database.prepare(sql);
   return {
     policyOf: of('SELECT id FROM policies WHERE identity = ?'),
-    policyInUse: of('SELECT id FROM policies ORDER BY used DESC LIMIT 1'),
+    policyInUse: of('SELECT id, identity, name, directory FROM policies ORDER BY used DESC LIMIT 1'),
     claimRounds: of("UPDATE policies SET identity = ? WHERE identity = ''"),
     addPolicy: of("INSERT INTO policies (identity, name, directory, used) VALUES (?, '', '', 0)"),
     usePolicy: of(

@@ -123,7 +123,8 @@ export function createStore({ database, path }: OpenDatabase, options: StoreOpti
   let policy = guard(() => sql.policyInUse.get()!['id'] as number);
   return {
     usePolicy: (used) => {
-      policy = transact(() => enterPolicy(sql, used));
+      // The usual start writes nothing: on a full disk it must come as far as the rounds.
+      if (!guard(() => isInUse(sql, used))) policy = transact(() => enterPolicy(sql, used));
     },
     policies: () => guard(() => sql.policies.all().map(policyFrom)),
     recordRound: (record) => {
@@ -210,6 +211,12 @@ function transaction<T>(database: DatabaseSync, path: string, work: () => T): T 
       throw error;
     }
   });
+}
+
+function isInUse(sql: Statements, { identity, name, directory }: Parameters<Store['usePolicy']>[0]): boolean {
+  const row = sql.policyInUse.get()!;
+  const isSame = row['identity'] === identity && row['directory'] === directory;
+  return isSame && row['name'] === safeLine(name, textLimits.name);
 }
 
 /** @returns the id of the policy. */
