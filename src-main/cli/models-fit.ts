@@ -11,7 +11,7 @@ import { estimateMemory } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { modelPlaces } from '../models/list-models.ts';
-import { availableBytes, parametersOf, questionFor, readPolicyConfig } from '../models/model-fit.ts';
+import { memoryFor, parametersOf, questionFor, readPolicyConfig } from '../models/model-fit.ts';
 import type { NodePlace } from './find-node.ts';
 import type { FitOptions, ModelsOptions, ModelsSurroundings } from './models-command.ts';
 import { formatBytes } from './quantities.ts';
@@ -31,8 +31,8 @@ export async function showFit(
   const settings = settingsOf(options, env);
   const config = await configOf(target, await placesOf(options, settings, env));
   const question = questionFor(config, settings, options);
-  const available = options.memory === undefined ? availableBytes() : options.memory * 1024 * 1024;
-  const fit = fitWork(question, available);
+  const available = options.memory === undefined ? memoryFor(settings) : options.memory * 1024 * 1024;
+  const fit = fitWork(question, available, settings.recomputeActivations);
   if (options.json === true) {
     const facts = {
       model: target,
@@ -54,6 +54,9 @@ export async function showFit(
   terminal.print(alignPairs(terminal, parts));
   if (work.microBatchTokens < question.work.microBatchTokens)
     terminal.print(`With --micro-batch-tokens ${work.microBatchTokens}; as asked it would need ${formatBytes(fit.askedBytes)}.`); // prettier-ignore
+  if (work.recompute === true)
+    terminal.print('With layers computed again for their gradient (--recompute-activations).');
+  if (work.decodedRows !== undefined) terminal.print(`With at most ${work.decodedRows} answers written at once.`);
   if (question.bridge) {
     const without = estimateMemory(questionFor(config, settings, { ...options, method: 'sapo' }));
     terminal.print(`Without BRIDGE (--method sapo) it would need ${formatBytes(without.totalBytes)}.`);

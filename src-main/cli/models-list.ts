@@ -1,6 +1,6 @@
 /** `models list`: known models and those on this disk, what each needs here, and whether it fits. */
 import { listModels as readModels, type ListedModel } from '../models/list-models.ts';
-import { availableBytes, parametersOf } from '../models/model-fit.ts';
+import { memoryFor, parametersOf } from '../models/model-fit.ts';
 import type { ModelsOptions, ModelsSurroundings } from './models-command.ts';
 import { fitJson, placesOf, settingsOf, verdictWords } from './models-fit.ts';
 import { formatBytes, formatCount } from './quantities.ts';
@@ -10,7 +10,7 @@ export async function listModels(options: ModelsOptions, { terminal, env }: Mode
   const settings = settingsOf(options, env);
   const listed = await readModels(await placesOf(options, settings, env), settings);
   if (options.json === true) {
-    terminal.print(JSON.stringify({ availableBytes: availableBytes(), models: listed.map(asJson) }, null, 2));
+    terminal.print(JSON.stringify({ availableBytes: memoryFor(settings), models: listed.map(asJson) }, null, 2));
     return;
   }
   const headings = ['model', 'weights', 'download', 'licence', 'context', 'needs', 'here', 'pass', 'on this disk'];
@@ -23,7 +23,7 @@ export async function listModels(options: ModelsOptions, { terminal, env }: Mode
   );
   const shape = `${settings.promptsPerRound} prompts x ${settings.groupSize} answers of ${settings.maxNewTokens} tokens`;
   terminal.print(
-    `\n  needs: memory for rounds of ${shape}, of ${formatBytes(availableBytes())} free now.\n  pass: tokens of one training pass with which it needs that (--micro-batch-tokens). download: about, exact when fetched.`,
+    `\n  needs: memory for rounds of ${shape}, of ${formatBytes(memoryFor(settings))} free now.\n  pass: tokens of one training pass with which it needs that (--micro-batch-tokens). download: about, exact when fetched.`,
   );
 }
 

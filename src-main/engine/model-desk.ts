@@ -14,7 +14,7 @@ import type { Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import { ModelDownloads, type DownloadsOptions } from '../models/downloads.ts';
 import { modelPlaces } from '../models/list-models.ts';
-import { availableBytes } from '../models/model-fit.ts';
+import { memoryFor } from '../models/model-fit.ts';
 import { BUNDLED_KEY, modelRows } from '../models/model-rows.ts';
 import {
   addModelFolder,
@@ -78,7 +78,7 @@ export class ModelDesk {
     const { endpoint, offline } = await hubSettings(env);
     return {
       rows: await this.rows(),
-      availableBytes: availableBytes(),
+      availableBytes: memoryFor(config),
       freeDiskBytes: await freeBytesAt(dataDirectory).catch(() => null),
       modelsDirectory: places.modelsDirectory,
       hub: { host: endpoint.host, offline },

@@ -5,7 +5,6 @@
  *
  * Invariant: within one policy the work never grows again, so that what ran out of memory once is not tried a second time.
  */
-import { totalmem } from 'node:os';
 import type { PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
 import { decodedRows, type WorkShape } from '../../native-models/runtime/memory-estimate.ts';
@@ -13,7 +12,7 @@ import type { ProviderName } from '../../native-models/runtime/provider.ts';
 import { WaggleError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
-import { availableBytes, questionFor, readPolicyConfig } from '../models/model-fit.ts';
+import { memoryFor, questionFor, readPolicyConfig } from '../models/model-fit.ts';
 import type { RoundStage, WorkStatus } from './api.ts';
 
 export interface WorkFitOptions {
@@ -30,10 +29,6 @@ export interface FittedWork {
   /** Most rows decoded at once; null leaves it to the cache's own limit. */
   decodedRows: number | null;
 }
-
-const MEBIBYTE = 1024 * 1024;
-/** Left to other programs: a twentieth of what the machine has, at most this. */
-const MAX_RESERVE_BYTES = 512 * MEBIBYTE;
 
 export class WorkFit {
   /** The settings, with the size of passes as it is now. */
@@ -79,9 +74,7 @@ export class WorkFit {
 
   /** That training may use: what the settings allow, else what is free. */
   freeBytes(): number {
-    const { maxMemoryMegabytes } = this.options.config;
-    if (maxMemoryMegabytes > 0) return maxMemoryMegabytes * MEBIBYTE;
-    return (this.options.freeBytes ?? unreservedBytes)();
+    return memoryFor(this.options.config, this.options.freeBytes);
   }
 
   private fitInto(freeBytes: number): void {
@@ -170,12 +163,6 @@ export class WorkFit {
       ),
     };
   }
-}
-
-function unreservedBytes(): number {
-  const allowed = process.constrainedMemory();
-  const total = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
-  return Math.max(0, availableBytes() - Math.min(MAX_RESERVE_BYTES, total / 20));
 }
 
 /** Null where the work is what the settings ask for, with room to spare. */

@@ -3,6 +3,7 @@
  * of memory, and the answer. Used before anything is loaded or fetched. Knows nothing of where models come from.
  */
 import { readFile, stat } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { chooseAdapter } from '../../native-models/policy/adapter.ts';
 import { parameterCount, parameterSlots } from '../../native-models/policy/parameters.ts';
@@ -24,7 +25,10 @@ export interface FitWishes {
 
 /** Longest prompt that is reckoned with: a task's words with the chat template around them. */
 const PROMPT_TOKENS = 96;
-const MAX_CONFIG_BYTES = 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+const MAX_CONFIG_BYTES = MEBIBYTE;
+/** Left to other programs: a twentieth of what the machine has, at most this. */
+const MAX_RESERVE_BYTES = 512 * MEBIBYTE;
 
 /** @throws PolicyError */
 export async function readPolicyConfig(directory: string): Promise<PolicyConfig> {
@@ -66,8 +70,19 @@ export function questionFor(config: PolicyConfig, settings: Config, wishes: FitW
   };
 }
 
-export function fitOf(config: PolicyConfig, settings: Config, available = availableBytes()): Fit {
-  return fitWork(questionFor(config, settings), available);
+export function fitOf(config: PolicyConfig, settings: Config, available = memoryFor(settings)): Fit {
+  return fitWork(questionFor(config, settings), available, settings.recomputeActivations);
+}
+
+/** Into which the work is to fit: what the settings allow, else what is free now less a reserve for other programs. */
+export function memoryFor({ maxMemoryMegabytes }: Config, freeBytes: () => number = unreservedBytes): number {
+  return maxMemoryMegabytes > 0 ? maxMemoryMegabytes * MEBIBYTE : freeBytes();
+}
+
+function unreservedBytes(): number {
+  const allowed = process.constrainedMemory();
+  const total = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+  return Math.max(0, availableBytes() - Math.min(MAX_RESERVE_BYTES, total / 20));
 }
 
 export function parametersOf(config: PolicyConfig): number {
@@ -75,6 +90,6 @@ export function parametersOf(config: PolicyConfig): number {
 }
 
 /** As far as the system tells: what a container allows counts, too. */
-export function availableBytes(): number {
+function availableBytes(): number {
   return process.availableMemory();
 }
