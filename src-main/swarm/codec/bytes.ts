@@ -70,7 +70,7 @@ export class ByteReader {
     const start = this.#at;
     if (!this.#has(length)) return Buffer.alloc(0);
     this.#at += length;
-    return Buffer.from(this.#bytes.subarray(start, start + length));
+    return ownCopy(this.#bytes.subarray(start, start + length));
   }
 
   /** u16 length, then at most `maxBytes` bytes of strict UTF-8. */
@@ -109,6 +109,20 @@ export class ByteReader {
     this.#at += length;
     return value;
   }
+}
+
+/**
+ * A copy in memory of its own. `Buffer.from` and `Buffer.concat` put what is below 4 KB into slabs of 8 KB that stay as long as
+ * anything in them is kept: for records, heads and notes that was several times their size.
+ */
+export function ownCopy(...parts: Uint8Array[]): Buffer {
+  const copy = Buffer.alloc(parts.reduce((bytes, part) => bytes + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    copy.set(part, at);
+    at += part.byteLength;
+  }
+  return copy;
 }
 
 /** Grows as needed. Its input is this node's own, so a value out of range is a bug and throws a RangeError. */

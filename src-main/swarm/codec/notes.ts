@@ -8,7 +8,7 @@ import { hash, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from
 import type { KeyPair } from '../identity/crypto.ts';
 import { isDeviceOf } from '../identity/identity.ts';
 import type { OwnerProof } from '../identity/identity.ts';
-import { ByteReader, ByteWriter, fault } from './bytes.ts';
+import { ByteReader, ByteWriter, fault, ownCopy } from './bytes.ts';
 import type { Decoded } from './bytes.ts';
 import { INSTANCE_ID_BYTES, MAX_RECORD_BYTES } from './record.ts';
 
@@ -120,7 +120,7 @@ export function decodeNote(input: Uint8Array): Decoded<Note> {
   const content = kind === NOTE.sheetByte ? readSheet(reader) : readProfile(reader, peer);
   reader.fixed(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
-  const bytes = Buffer.from(input);
+  const bytes = ownCopy(input);
   return { ok: true, value: { ...content, peer, createdAt, bytes, id: toHex(hash('recordId', bytes)) } };
 }
 
@@ -137,7 +137,7 @@ export function isNoteAuthentic(note: Note): boolean {
 
 function signed(out: ByteWriter, purpose: 'receipts' | 'profile', keys: KeyPair): { id: string; bytes: Buffer } {
   const unsigned = out.bytes();
-  const bytes = Buffer.concat([unsigned, sign(purpose, unsigned, keys.secretKey)]);
+  const bytes = ownCopy(unsigned, sign(purpose, unsigned, keys.secretKey));
   return { id: toHex(hash('recordId', bytes)), bytes };
 }
 

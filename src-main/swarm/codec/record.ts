@@ -6,7 +6,7 @@
 import { hash, HASH_BYTES, isSignedBy, PUBLIC_KEY_BYTES, sign, SIGNATURE_BYTES, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
 import { WIRE } from '../limits.ts';
-import { ByteReader, ByteWriter, fault } from './bytes.ts';
+import { ByteReader, ByteWriter, fault, ownCopy } from './bytes.ts';
 import type { Decoded } from './bytes.ts';
 import type { BodyEncoding, PackedBody } from './body.ts';
 
@@ -51,7 +51,7 @@ export function signRecord(fields: Omit<RecordFields, 'peer'>, keys: KeyPair): S
     .u16(fields.body.bytes.byteLength)
     .raw(fields.body.bytes)
     .bytes();
-  const bytes = Buffer.concat([unsigned, sign('record', unsigned, keys.secretKey)]);
+  const bytes = ownCopy(unsigned, sign('record', unsigned, keys.secretKey));
   return { ...fields, peer: keys.publicKey, id: recordId(bytes), bytes };
 }
 
@@ -75,7 +75,7 @@ export function decodeRecord(input: Uint8Array): Decoded<SignedRecord> {
   const bodyBytes = reader.fixed(reader.bounded(reader.u16(), WIRE.maxBodyBytes));
   reader.fixed(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
-  const bytes = Buffer.from(input);
+  const bytes = ownCopy(input);
   const body = { encoding, bytes: bodyBytes };
   return { ok: true, value: { peer, instanceId, seq, round, createdAt, body, bytes, id: recordId(bytes) } };
 }
