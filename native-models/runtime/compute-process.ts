@@ -20,7 +20,8 @@ function post(message: FromCompute): void {
 const server = new ComputeServer(post);
 if (parentPort) parentPort.on('message', ({ data }) => server.receive(data as ToCompute));
 else process.on('message', (message) => server.receive(message as ToCompute));
-process.on('disconnect', () => process.exit(0));
+// Not `exit`: the runtime's own clean-up crashes while tensors lie on a card (onnxruntime-node 1.30).
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl-C reaches the whole process group; the node process decides when this one ends.
 process.on('SIGINT', () => undefined);
 post({ kind: 'ready' });
