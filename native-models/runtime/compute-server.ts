@@ -271,7 +271,7 @@ export class ComputeServer {
     const { config, adapter, trained } = policy;
     const { name, storedAs } = this.base;
     const describe = (form: 'policy' | 'adapter'): string =>
-      policyCard({ base: name, form, config, adapter, steps: this.steps });
+      policyCard({ base: name, form, config, adapter, bridge: this.bridge?.second ?? null, steps: this.steps });
     const card = describe('policy');
     const weights = policy.mergedWeights();
     await savePolicyFolder(directory, { config, weights, dtype: storedAs, tokenizerFrom: this.policyDirectory, card });

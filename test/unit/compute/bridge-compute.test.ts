@@ -106,7 +106,7 @@ test('exported is theta with the second adapter, over a first adapter also as on
     const again = await openCompute({ policyDirectory: target, threads: 1 });
     (await score(again.compute)).flat().forEach((x, i) => assert.ok(Math.abs(x - scored[i]!) < 1e-4));
     const card = await readFile(join(target, 'README.md'), 'utf8');
-    assert.match(card, /2 optimiser steps/);
+    assert.match(card, /\(BRIDGE, second adapter of rank 3\); 2 optimiser steps/);
     if (adapter === full) continue;
     const { config } = await loadPolicyFolder(target);
     assert.deepEqual((await loadAdapterFolder(join(target, 'adapter'), config)).config, opened.adapter);
