@@ -124,7 +124,7 @@ export class RunControl {
       else if (name === 'training' || name === 'finishing') await this.oneRound();
       else if (name === 'waiting' && reason?.kind === 'computeRestarting') {
         await this.stateChange(reason.retryInMs);
-        if (state.machine().reason === reason) await this.bringUp();
+        if (!this.change && state.machine().reason === reason) await this.bringUp();
       } else await this.stateChange();
     }
   }
