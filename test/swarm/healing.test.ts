@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { test } from 'node:test';
 import { WaggleError } from '../../src-main/base/errors.ts';
-import { assertLocalBootstrap } from '../../src-main/swarm/overlay/confinement.ts';
-import { openDht, openSwarm, parityGroups, until } from './local-swarm.ts';
+import { assertLocalBootstrap, OWN_NAMESPACE_VARIABLE } from '../../src-main/swarm/overlay/confinement.ts';
+import { openDht, openSwarm, parityGroups, pause, until } from './local-swarm.ts';
 
 async function freePort(): Promise<number> {
   const socket = dgram.createSocket('udp4');
@@ -63,6 +63,17 @@ test('the guard refuses anything but loopback, and an isolated node is allowed',
   assert.throws(() => assertLocalBootstrap([{ host: '127.0.0.1.example', port: 49737 }]), isRefused);
   const { swarm } = await openSwarm(t, []);
   assert.equal(swarm.status().peers, 0);
+});
+
+test('no multicast on loopback, nor in a test, nor where another namespace is named', async (t) => {
+  const onLoopback = await openSwarm(t, [], { lanDiscovery: true });
+  const anywhere = await openSwarm(t, [], { lanDiscovery: true, host: undefined });
+  t.after(() => Reflect.deleteProperty(process.env, OWN_NAMESPACE_VARIABLE));
+  process.env[OWN_NAMESPACE_VARIABLE] = 'net:[1]';
+  const misled = await openSwarm(t, [], { lanDiscovery: true, host: undefined });
+  await pause(300);
+  for (const { swarm } of [onLoopback, anywhere, misled])
+    assert.equal(swarm.status().network.lanDiscovery, false, swarm.status().text);
 });
 
 test('the product itself refuses the public DHT under the test runner', async () => {
