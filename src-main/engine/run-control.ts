@@ -109,6 +109,10 @@ export class RunControl {
     return this.opened?.name ?? basename(resolve(this.options.slot.chosen.directory));
   }
 
+  private get isToChange(): boolean {
+    return this.change !== null;
+  }
+
   start(): void {
     this.running = this.run();
   }
@@ -124,7 +128,7 @@ export class RunControl {
       else if (name === 'training' || name === 'finishing') await this.oneRound();
       else if (name === 'waiting' && reason?.kind === 'computeRestarting') {
         await this.stateChange(reason.retryInMs);
-        if (!this.change && state.machine().reason === reason) await this.bringUp();
+        if (!this.isToChange && state.machine().reason === reason) await this.bringUp();
       } else await this.stateChange();
     }
   }

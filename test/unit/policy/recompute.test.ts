@@ -57,7 +57,10 @@ const deep = {
 const [rowCount, length] = [10, 128];
 
 test('a real process needs a third of the memory for a pass, the walk over the graph foretells it', async (t) => {
-  if (process.platform !== 'linux') { t.skip('only Linux keeps the peak of a process'); return; }
+  if (process.platform !== 'linux') {
+    t.skip('only Linux keeps the peak of a process');
+    return;
+  }
   const folder = await mkdtemp(join(tmpdir(), 'waggle-recompute-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await writeRandomModel(folder, deep);
