@@ -101,7 +101,7 @@ async function open(folder: string, nodes: DemoNode[], closers: (() => Promise<u
   // Each node gets its share of the processor: more threads than cores only wait for each other.
   const threads = Math.max(1, Math.floor(availableParallelism() / nodeCount));
   if (isSourceCheckout() && rendererIsStale()) closers.push(buildBeside());
-  const dht = await createTestnet(3, { host: '127.0.0.1' });
+  const dht = await createTestnet(4, { host: '127.0.0.1' });
   closers.push(() => dht.destroy());
   const bootstrap = dht.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',');
   closers.push(() => Promise.all(nodes.map((node) => node.close())));

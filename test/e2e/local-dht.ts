@@ -8,7 +8,7 @@ import { atEnd } from './local-node.ts';
 
 /** @returns its bootstrap nodes as the option `--bootstrap` takes them */
 export async function startDht(port = 0): Promise<string> {
-  const dht = await createTestnet(3, { host: '127.0.0.1', port });
+  const dht = await createTestnet(4, { host: '127.0.0.1', port });
   atEnd(() => dht.destroy());
   return dht.bootstrap.map(({ host, port: at }) => `${host}:${at}`).join(',');
 }

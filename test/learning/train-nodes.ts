@@ -47,7 +47,7 @@ export async function trainNodes({
   onRound,
 }: TrainNodesOptions): Promise<TrainedNode[]> {
   const root = await mkdtemp(join(tmpdir(), 'waggle-learning-'));
-  const testnet = nodes > 1 ? await createTestnet(3, { host: '127.0.0.1' }) : null;
+  const testnet = nodes > 1 ? await createTestnet(4, { host: '127.0.0.1' }) : null;
   const bootstrap = testnet?.bootstrap.map(({ host, port }) => `${host}:${port}`) ?? [];
   const engines: Engine[] = [];
   try {

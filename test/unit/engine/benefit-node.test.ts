@@ -7,7 +7,7 @@ import createTestnet from 'hyperdht/testnet.js';
 import type { BenefitReport } from '../../../src-main/engine/api.ts';
 import { eventually, openNode, type TestNode } from './test-node.ts';
 
-const testnet = await createTestnet(3, { host: '127.0.0.1' });
+const testnet = await createTestnet(4, { host: '127.0.0.1' });
 after(() => testnet.destroy());
 const bootstrap = testnet.bootstrap.map(({ host, port }) => `${host}:${port}`);
 
