@@ -149,7 +149,7 @@ test('training: what peers bring, by its states, with each comparison as chart a
   const rows = card.getByRole('row');
   assert.equal(await rows.count(), 5);
   assert.match(await rows.nth(1).innerText(), /^Rounds 176 to 200\s+\+0\.6\s+−1\.8 to \+3\.0$/);
-  assert.match(await rows.nth(2).innerText(), /^Rounds 126 to 150 \(not counted\)\s+\+2\.8/);
+  assert.match(await rows.nth(2).innerText(), /^Rounds 126 to 150\s\(not counted\)\s+\+2\.8/);
 
   const { sharing } = node.scenario.benefit;
   const hurt = makeBenefit(8, [-4, -5, -4, -6]);
