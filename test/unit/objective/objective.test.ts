@@ -77,7 +77,8 @@ test('advantages of any group sum to zero and keep the order of the rewards', ()
       for (const objective of all.filter(({ name }) => name !== 'sft')) {
         const advantages = objective.advantages(group);
         const scale = Math.max(1, ...advantages.map(Math.abs));
-        near(advantages.reduce((sum, a) => sum + a, 0) / scale, 0, 1e-9);
+        // Where rewards differ in their last digits only, dividing by their deviation makes the mean's rounding error that much larger.
+        near(advantages.reduce((sum, a) => sum + a, 0) / scale, 0, 1e-5);
         assert.ok(advantages.every(Number.isFinite));
         group.forEach((reward, i) => {
           group.forEach((other, j) => assert.ok(reward <= other || advantages[i]! >= advantages[j]!));
