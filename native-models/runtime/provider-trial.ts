@@ -34,8 +34,10 @@ export interface ProviderTrialOptions {
   providers?: readonly ProviderName[];
   /** How many devices of a provider to try; one where it says nothing. */
   devices?: Partial<Record<ProviderName, number>>;
-  /** For one provider's numbers; its timing gets at most 20 s more. */
+  /** For one provider's numbers. */
   timeoutMs?: number;
+  /** For its timing after that: one that needs longer for a few steps is of no use; it took part, that is all. */
+  timingTimeoutMs?: number;
   spawn?: SpawnTrial;
   /** Ends the trial: the process at work is killed, no other is started, and what was not tried has no verdict. */
   signal?: AbortSignal;
@@ -44,11 +46,11 @@ export interface ProviderTrialOptions {
 /** TF32 and other fast paths stay below; a wrong kernel does not. */
 const LARGEST_ERROR = 1e-2;
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** A provider that needs longer for a few steps of the timed policy is of no use; it took part, that is all. */
-const TIMING_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMING_TIMEOUT_MS = 20_000;
 /** Decoding takes most of a round: a training step counts as much as this many decoding steps. */
 const DECODE_STEPS_PER_TRAIN_STEP = 16;
 
+type Limits = Required<Pick<ProviderTrialOptions, 'timeoutMs' | 'timingTimeoutMs'>>;
 interface Attempt {
   target: ComputeTarget;
   numbers: Extract<TrialReport, { kind: 'numbers' }> | null;
@@ -59,15 +61,19 @@ interface Attempt {
 
 /** One verdict for each provider and device, the CPU first. Never rejects: what goes wrong is a verdict. */
 export async function runProviderTrial(options: ProviderTrialOptions = {}): Promise<ProviderVerdict[]> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, spawn = forkTrial, devices = {}, signal } = options;
-  const cpu = await attempt(CPU_TARGET, spawn, timeoutMs, signal);
+  const { spawn = forkTrial, devices = {}, signal } = options;
+  const limits: Limits = {
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    timingTimeoutMs: options.timingTimeoutMs ?? DEFAULT_TIMING_TIMEOUT_MS,
+  };
+  const cpu = await attempt(CPU_TARGET, spawn, limits, signal);
   const wanted = options.providers ?? cpu.numbers?.bundled ?? [];
   const attempts: Attempt[] = options.providers && !options.providers.includes('cpu') ? [] : [cpu];
   // One after the other: they would distort each other's times.
   for (const provider of new Set(wanted)) {
     if (provider === 'cpu') continue;
     for (let device = 0; device < (devices[provider] ?? 1) && !signal?.aborted; device++) {
-      const tried = await attempt({ provider, device }, spawn, timeoutMs, signal);
+      const tried = await attempt({ provider, device }, spawn, limits, signal);
       attempts.push(tried);
       if (tried.trouble && unavailable(provider, tried.trouble.message) !== null) break;
     }
@@ -91,7 +97,7 @@ export function chooseTarget(verdicts: readonly ProviderVerdict[]): ComputeTarge
 function attempt(
   target: ComputeTarget,
   spawn: SpawnTrial,
-  timeoutMs: number,
+  { timeoutMs, timingTimeoutMs }: Limits,
   signal: AbortSignal | undefined,
 ): Promise<Attempt> {
   return new Promise((resolve) => {
@@ -124,7 +130,7 @@ function attempt(
       else if (message.kind === 'numbers') {
         result.numbers = message;
         clearTimeout(timer);
-        timer = giveUpAfter(Math.min(timeoutMs, TIMING_TIMEOUT_MS));
+        timer = giveUpAfter(timingTimeoutMs);
       } else if (message.kind === 'error') finish({ kind: 'error', message: message.message });
       else {
         result.times = message;
