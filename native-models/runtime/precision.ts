@@ -87,12 +87,14 @@ const PROBED_STEPS = 5;
 /**
  * Chooses and sets it. One that cannot be had, or computes wrongly, falls back to f32.
  * @param text tokens of any text that the policy may meet
+ * @param slowest how much longer than f32 a step may take
  * @throws PolicyError when all weights are trained and a compressed copy was asked for
  */
 export async function chooseDecodePrecision(
   policy: PolicyRuntime,
   request: DecodePrecisionRequest,
   text: readonly number[],
+  slowest: { times: number; plusMs: number } = SLOWEST,
 ): Promise<DecodeChoice> {
   const { config, provider } = policy;
   const plan = planDecode(request, { config, adapted: policy.adapter !== null, provider });
@@ -101,7 +103,7 @@ export async function chooseDecodePrecision(
     return plan;
   }
   const probed = text.length > 0 ? text.slice(0, Math.min(PROBED_TOKENS, config.contextTokens)) : [policy.padId];
-  const trouble = await proveDecoder(policy, plan.precision, probed);
+  const trouble = await proveDecoder(policy, plan.precision, probed, slowest);
   if (trouble === null) return plan;
   await policy.decodeIn('f32');
   return { precision: 'f32', reason: `${plan.precision} was tried, but ${trouble}.` };
@@ -112,6 +114,7 @@ async function proveDecoder(
   policy: PolicyRuntime,
   precision: Exclude<DecodePrecision, 'f32'>,
   text: readonly number[],
+  slowest: { times: number; plusMs: number },
 ): Promise<string | null> {
   const expected = await probe(policy, text);
   let found: Probe;
@@ -127,7 +130,7 @@ async function proveDecoder(
   // Not a number counts as wrong.
   if (!(mean <= TOLERANCE_NATS[precision]))
     return `its next-token probabilities are ${mean.toPrecision(2)} nats off those of f32, more than ${TOLERANCE_NATS[precision]}`;
-  if (found.stepMs > SLOWEST.times * expected.stepMs + SLOWEST.plusMs) {
+  if (found.stepMs > slowest.times * expected.stepMs + slowest.plusMs) {
     return `a step takes ${found.stepMs.toFixed(1)} ms, in f32 ${expected.stepMs.toFixed(1)} ms`;
   }
   return null;

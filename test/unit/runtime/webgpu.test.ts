@@ -120,10 +120,10 @@ for (const policy of ['untied', 'families/qwen2-compact'])
   );
 
 test(
-  '120 steps and 8 generations on WebGPU hold no more than 50: what is replaced is disposed',
+  '200 steps and 8 generations on WebGPU hold no more than 50: what is replaced is disposed',
   { timeout: 500_000 },
   async () => {
-    const { numbers, log, end } = await runChild<Growth>('untied', '120');
+    const { numbers, log, end } = await runChild<Growth>('untied', '200');
     assert.ok(numbers, `the WebGPU child ended (${end}) without numbers:\n${log.slice(-2000)}`);
     const [first, ...later] = numbers.looks;
     assert.equal(later.length, 3);
