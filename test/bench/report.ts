@@ -1,6 +1,6 @@
 /** Figures as a table for people and as JSON for programs. Pure: knows no clock and no process. */
 import { alignPairs, alignTable } from '../../src-main/cli/terminal.ts';
-import type { ComputeFigures } from './compute-bench.ts';
+import type { ComputeFigures, ComputeWork } from './compute-bench.ts';
 import type { Machine } from './machine.ts';
 import type { RoundFigures } from './round-bench.ts';
 import type { Sample } from './sample.ts';
@@ -55,26 +55,51 @@ function shown(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-export function renderTable(figures: Figures): string {
-  const { machine } = figures;
-  const rows = rowsOf(figures).map(({ what, unit, sample, aim }) => [
+const plain = { colours: false };
+
+function table(title: string, rows: readonly Row[]): string {
+  const cells = rows.map(({ what, unit, sample, aim }) => [
     what,
     shown(sample.median),
     unit,
     sample.repetitions === 1 ? '' : `${shown(sample.min)} to ${shown(sample.max)} (${sample.repetitions} times)`,
     aim,
   ]);
-  const plain = { colours: false };
-  return [
-    alignTable(plain, ['bundled policy on the CPU', 'median', 'unit', 'range', 'aim'], rows),
-    '',
-    alignPairs(plain, [
-      ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.platform}`],
-      ['memory', `${machine.memoryMb} MB`],
-      ['software', `Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}`],
-      ['load before', machine.loadBefore === null ? 'unknown' : `${machine.loadBefore} (0 is an idle machine)`],
-    ]),
-  ].join('\n');
+  return alignTable(plain, [title, 'median', 'unit', 'range', 'aim'], cells);
+}
+
+function machineLines(machine: Machine): string {
+  return alignPairs(plain, [
+    ['processor', `${machine.cpu}, ${machine.cores} cores, ${machine.platform}`],
+    ['memory', `${machine.memoryMb} MB`],
+    ['software', `Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}`],
+    ['load before', machine.loadBefore === null ? 'unknown' : `${machine.loadBefore} (0 is an idle machine)`],
+  ]);
+}
+
+export function renderTable(figures: Figures): string {
+  return `${table('bundled policy on the CPU', rowsOf(figures))}\n\n${machineLines(figures.machine)}`;
+}
+
+/** One policy folder: decoding and a training step. */
+export function renderFolder({
+  machine,
+  work,
+  compute,
+}: Pick<Figures, 'machine' | 'compute'> & { work: ComputeWork }): string {
+  const { parameters, trainedParameters, decode } = compute;
+  const of = (what: string, unit: string, sample: Sample): Row => ({ what, unit, sample, aim: '' });
+  const rows = [
+    of(`Training step, ${work.rows} rows of about ${work.rowTokens} tokens`, 'tokens/s', compute.trainTokensPerSecond),
+    of(
+      `Decoding, ${work.rows} rows of ${work.decodedTokens} tokens, ${decode}`,
+      'tokens/s',
+      compute.decodeTokensPerSecond,
+    ),
+    of('Compute process, peak memory', 'MB', once(megabytes(compute.peakBytes))),
+  ];
+  const trained = `${trainedParameters} of ${parameters} parameters trained`;
+  return `${table(trained, rows)}\n\n${machineLines(machine)}`;
 }
 
 /** The compared figures flat ("policy.roundSeconds") and by path (policy.roundSeconds), then everything else. */
