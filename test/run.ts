@@ -69,11 +69,11 @@ const build: ToolStage = {
 
 /** Test folders in order: cheap ones first. `concurrency` is in files; what measures time or fills memory runs alone. */
 const folders = [
-  { name: 'unit', concurrency: 3, timeoutMs: 180_000, needsPage: false },
+  { name: 'unit', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'golden', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'property', concurrency: 2, timeoutMs: 180_000, needsPage: false },
   { name: 'swarm', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'renderer', concurrency: 3, timeoutMs: 300_000, needsPage: true },
+  { name: 'renderer', concurrency: 2, timeoutMs: 300_000, needsPage: true },
   { name: 'learning', concurrency: 2, timeoutMs: 900_000, needsPage: false },
   { name: 'e2e', concurrency: 1, timeoutMs: 600_000, needsPage: true },
 ] as const;
