@@ -146,7 +146,7 @@ function defineTests(): void {
 
   test('a flood of connections: caps hold, the honest trade goes on', async (t) => {
     const { bootstrap } = await openDht(t);
-    const limits = { ...QUICK, maxConnections: 8, handshakeTimeoutMs: 1_500 };
+    const limits = { ...QUICK, maxConnections: 8, halfOpenMs: 1_000, handshakeTimeoutMs: 2_000 };
     const node = await openSwarm(t, bootstrap, { limits });
     const honest = await openSwarm(t, bootstrap, { limits: QUICK });
     await allTrade([node, honest], 1, 10_000);
