@@ -193,16 +193,27 @@ export function gradientGraph(
   return b;
 }
 
+export interface DecodeOptions {
+  adapter?: AdapterConfig | null;
+  /** Weights that are constants of the graph instead of inputs. */
+  compressed?: CompressedWeights | null;
+  products?: Products;
+  /**
+   * What comes back of keys and values. `cache`: all of them, for a cache that is written in place. `entries`: those of the given
+   * tokens, to be added to a cache by hand: onnxruntime-node copies what it returns, every step the whole cache otherwise.
+   */
+  returned?: 'cache' | 'entries';
+}
+
 /**
  * Inputs: tokens [B,S], `lastIndex` int32 [B] (length of the row with these tokens, minus 1), `longest` int32 [1],
- * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh].
- * Outputs: `logits` [B,1,V], `presentKey.i` / `presentValue.i`. Weights in `compressed` are constants of the graph, no inputs.
+ * `selector` float32 [B,1,S] (1 at the token whose logits are wanted), `pastKey.i` / `pastValue.i` [B,Hkv,C,Dh]; for entries also
+ * `entries` int32 [B,Hkv,S]: of each given token the row of the cache seen as [B*Hkv*C,Dh].
+ * Outputs: `logits` [B,1,V]; `presentKey.i` / `presentValue.i`, or `newKey.i` / `newValue.i` [B,Hkv,S,Dh].
  */
 export function decodeGraph(
   config: PolicyConfig,
-  adapter: AdapterConfig | null = null,
-  compressed: CompressedWeights | null = null,
-  products: Products = 'rounded',
+  { adapter = null, compressed = null, products = 'rounded', returned = 'entries' }: DecodeOptions = {},
 ): GraphBuilder {
   const b = new GraphBuilder();
   const weights = weightInputs(b, config, adapter, compressed ?? undefined, products);
@@ -214,7 +225,11 @@ export function decodeGraph(
   const cos = b.input('cos', 'float32', ['P', half]);
   const sin = b.input('sin', 'float32', ['P', half]);
   const cache = ['B', config.kvHeads, 'C', config.headDim];
-  const presents: [string, Value][] = [];
+  const entries = returned === 'entries' ? b.input('entries', 'int32', ['B', config.kvHeads, 'S']) : null;
+  const given = (present: Value): Value =>
+    entries ? b.gather(b.reshape(present, ['entries', config.headDim]), entries) : present;
+  const kind = entries ? 'new' : 'present';
+  const outputs: [string, Value][] = [];
   const hidden = decoder(b, config, weights, tokens, (i, q, k, v) => {
     const past = [b.input(`pastKey.${i}`, 'float32', cache), b.input(`pastValue.${i}`, 'float32', cache)];
     const attrs = { heads: config.heads, kvHeads: config.kvHeads, scale: 1 / Math.sqrt(config.headDim) };
@@ -223,7 +238,7 @@ export function decodeGraph(
       Value,
       Value,
     ];
-    presents.push([`presentKey.${i}`, key], [`presentValue.${i}`, value]);
+    outputs.push([`${kind}Key.${i}`, given(key)], [`${kind}Value.${i}`, given(value)]);
     return out;
   });
   const last = b.matmul(selector, hidden); // [B,1,D]
@@ -232,6 +247,6 @@ export function decodeGraph(
     'logits',
     compressedHead ? timesCompressed(b, last, HEAD, compressedHead, products) : head(b, config, weights, last),
   );
-  for (const [name, value] of presents) b.output(name, value);
+  for (const [name, value] of outputs) b.output(name, value);
   return b;
 }

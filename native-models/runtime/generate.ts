@@ -219,12 +219,18 @@ async function prefill(
     tokens.set(prompt, p * length);
     selector[p * length + prompt.length - 1] = 1;
   });
-  return run(policy, cache, {
+  const feeds: Feeds = {
     tokens: { data: tokens, dims: [count, length] },
     selector: { data: selector, dims: [count, 1, length] },
     lastIndex: { data: Int32Array.from(prompts, (prompt) => prompt.length - 1), dims: [count] },
     longest: { data: Int32Array.of(length), dims: [1] },
-  });
+  };
+  return run(
+    policy,
+    cache,
+    feeds,
+    prompts.map(() => 0),
+  );
 }
 
 async function decodeStep(
@@ -239,18 +245,25 @@ async function decodeStep(
     lastIndex: { data: Int32Array.from(live, (row) => row.cached), dims: [count] },
     longest: { data: Int32Array.of(Math.max(...live.map((row) => row.cached)) + 1), dims: [1] },
   };
-  for (const row of live) row.cached++;
-  return run(policy, cache, feeds);
+  const first = live.map((row) => row.cached++);
+  return run(policy, cache, feeds, first);
 }
 
-/** Runs the decode graph on the first rows of the cache, in place; returns one logits row each. */
-async function run(policy: PolicyRuntime, cache: KeyValueCache, feeds: Feeds): Promise<Float32Array[]> {
-  const count = feeds.tokens!.dims[0]!;
+/**
+ * Runs the decode graph on the first rows of the cache and adds to it; returns one logits row each.
+ * @param first where in the cache the tokens of each row begin
+ */
+async function run(
+  policy: PolicyRuntime,
+  cache: KeyValueCache,
+  feeds: Feeds,
+  first: readonly number[],
+): Promise<Float32Array[]> {
+  const [count, length] = feeds.tokens!.dims as [number, number];
   const { session, feeds: fixed } = await policy.decoder(cache.capacity);
-  const { past, present } = await cache.fed(count);
-  const inPlace = policy.provider === 'cpu' || policy.onCard !== null;
-  const results = await session.run({ ...fixed, ...past, ...feeds }, inPlace ? present : {});
-  if (!inPlace) cache.store(results);
+  const { past, present } = await cache.fed(count, first, length);
+  const results = await session.run({ ...fixed, ...past, ...feeds }, present);
+  cache.store(results, first, length);
   const data = results.logits!.data as Float32Array;
   const width = policy.config.vocabularySize;
   return Array.from({ length: count }, (_, r) => data.subarray(r * width, (r + 1) * width));

@@ -1,6 +1,7 @@
 /**
- * Keys and values of all layers for a number of rows, [rows,Hkv,capacity,Dh] each: in main memory, or on the card where the provider
- * keeps tensors there. The attention writes its new entries in place. Which row is what is generate.ts's business.
+ * Keys and values of all layers for a number of rows, [rows,Hkv,capacity,Dh] each: in main memory, where the entries of each run are
+ * added by hand, or on the card where the provider keeps tensors there, where the attention writes them in place. Which row is what
+ * is generate.ts's business.
  */
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import type { DeviceMath, RowSource } from './device-math.ts';
@@ -10,27 +11,21 @@ export interface KeyValueCache {
   readonly capacity: number;
   /** Row `from` of `source`, which may be this one, takes the place of row `to`. Seen by the next `fed`. */
   copyRow(to: number, source: KeyValueCache, from: number): void;
-  /** The first `rows` rows, to be fed and, the same memory, to be written to. */
-  fed(rows: number): Promise<{ past: Feeds; present: Feeds }>;
-  /** Takes over what a provider returned in memory of its own. */
-  store(results: Record<string, TensorView>): void;
+  /** What a run is given for the first `rows` rows, and what it is to write into. `first[r]`: where its `count` new tokens begin. */
+  fed(rows: number, first: readonly number[], count: number): Promise<{ past: Feeds; present: Feeds }>;
+  /** Takes over the entries that the run returned, if it did not write them. Same arguments. */
+  store(results: Record<string, TensorView>, first: readonly number[], count: number): void;
   close(): void;
 }
 
 type Shape = Pick<PolicyConfig, 'layers' | 'kvHeads' | 'headDim'>;
 const KINDS = ['Key', 'Value'] as const;
 
-function named<T>(layers: number, at: (index: number) => T): { past: Record<string, T>; present: Record<string, T> } {
-  const past: Record<string, T> = {};
-  const present: Record<string, T> = {};
-  for (let layer = 0; layer < layers; layer++) {
-    for (const [i, kind] of KINDS.entries()) {
-      const each = at(layer * 2 + i);
-      past[`past${kind}.${layer}`] = each;
-      present[`present${kind}.${layer}`] = each;
-    }
-  }
-  return { past, present };
+function named<T>(prefix: 'past' | 'present', layers: number, at: (index: number) => T): Record<string, T> {
+  const all: Record<string, T> = {};
+  for (let layer = 0; layer < layers; layer++)
+    for (const [i, kind] of KINDS.entries()) all[`${prefix}${kind}.${layer}`] = at(layer * 2 + i);
+  return all;
 }
 
 /** A row is one stretch of memory. */
@@ -55,18 +50,33 @@ export class HostKeyValueCache implements KeyValueCache {
     });
   }
 
-  fed(rows: number): Promise<{ past: Feeds; present: Feeds }> {
-    const view = (index: number): TensorView => ({
+  fed(rows: number, first: readonly number[], count: number): Promise<{ past: Feeds; present: Feeds }> {
+    const [heads, capacity] = this.dims;
+    const past: Feeds = named('past', this.layers, (index) => ({
       data: this.buffers[index]!.subarray(0, rows * this.rowLength),
       dims: [rows, ...this.dims],
-    });
-    return Promise.resolve(named(this.layers, view));
+    }));
+    const entries = new Int32Array(rows * heads * count);
+    for (let i = 0; i < entries.length; i++) {
+      const head = Math.floor(i / count);
+      entries[i] = head * capacity + first[Math.floor(head / heads)]! + (i % count);
+    }
+    return Promise.resolve({ past: { ...past, entries: { data: entries, dims: [rows, heads, count] } }, present: {} });
   }
 
-  store(results: Record<string, TensorView>): void {
-    for (let layer = 0; layer < this.layers; layer++)
-      for (const [i, kind] of KINDS.entries())
-        this.buffers[layer * 2 + i]!.set(results[`present${kind}.${layer}`]!.data as Float32Array);
+  store(results: Record<string, TensorView>, first: readonly number[], count: number): void {
+    const [heads, capacity, headDim] = this.dims;
+    for (let layer = 0; layer < this.layers; layer++) {
+      for (const [i, kind] of KINDS.entries()) {
+        const given = results[`new${kind}.${layer}`]!.data as Float32Array;
+        const buffer = this.buffers[layer * 2 + i]!;
+        for (let head = 0; head < first.length * heads; head++) {
+          const from = head * count * headDim;
+          const to = (head * capacity + first[Math.floor(head / heads)]!) * headDim;
+          buffer.set(given.subarray(from, from + count * headDim), to);
+        }
+      }
+    }
   }
 
   close(): void {
@@ -104,11 +114,15 @@ export class DeviceKeyValueCache implements KeyValueCache {
   async fed(rows: number): Promise<{ past: Feeds; present: Feeds }> {
     if (this.tensors.length === 0 && !this.other) await this.makeEmpty(rows);
     else if (this.moves.size > 0) await this.move(rows);
-    return named(this.shape.layers, (index) => this.tensors[index]!.view([rows, ...this.tail]));
+    const view = this.tensors.map((tensor) => tensor.view([rows, ...this.tail]));
+    return {
+      past: named('past', this.shape.layers, (index) => view[index]!),
+      present: named('present', this.shape.layers, (index) => view[index]!),
+    };
   }
 
   store(): void {
-    throw new Error('What stays on the card is written in place');
+    // Written in place.
   }
 
   close(): void {

@@ -75,10 +75,10 @@ const TOKENIZER_BYTES_PER_TOKEN = 600;
 /** Passes of different lengths leave gaps in a session's memory, which it keeps. */
 const ARENA_WASTE = 1.06;
 /**
- * onnxruntime-node returns a copy of every output, caches and gradients included, also where an array to write to was given. They
- * live until V8 collects them, which it does when about so much has gathered, and never before the gradient's own copy is whole.
+ * onnxruntime-node returns a copy of every output, gradients included, also where an array to write to was given. They live until V8
+ * collects them, which it does when about so much has gathered, and never before the gradient's own copy is whole.
  */
-const UNCOLLECTED_BYTES = 64e6;
+const UNCOLLECTED_BYTES = 40e6;
 /** The sum, one micro-batch's, and its copy. */
 const GRADIENTS_ALIVE = 3;
 /** The session's own form of compressed weights, and what is left of the form they came in. */
@@ -129,7 +129,7 @@ function graphsOf(config: PolicyConfig, adapter: AdapterConfig | null, recompute
   return {
     gradient: once(`gradient ${recompute}`, () => gradientGraph(config, anyLoss, adapter, { recompute })),
     score: once('score', () => scoreGraph(config, adapter)),
-    decode: once('decode', () => decodeGraph(config, adapter)),
+    decode: once('decode', () => decodeGraph(config, { adapter })),
   };
 }
 

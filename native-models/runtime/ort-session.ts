@@ -125,8 +125,9 @@ export class GraphSession {
       ...(options.beside?.size
         ? { externalData: [...options.beside].map(([path, view]) => ({ path, data: bytesOf(view) })) }
         : {}),
-      // Threads that spin while they wait take the cores from everything else on the machine, other nodes included.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      // Threads that spin for long take the cores from everything else on the machine; those that sleep at once wake too late
+      // for the next of many small operators.
+      extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '50' } } },
       logSeverityLevel: options.verbosePlacement ? 0 : 3,
       ...(options.verbosePlacement ? { logVerbosityLevel: 1 } : {}),
     });

@@ -346,7 +346,8 @@ export class PolicyRuntime {
     return this.session(`decode:${precision}`, () => {
       // Not kept here: the session makes its own form of them.
       const compressed = precision === 'f32' ? null : compressWeights(this.config, this.weights, precision);
-      const graph = decodeGraph(this.config, this.adapter, compressed);
+      const returned = this.onCard ? 'cache' : 'entries';
+      const graph = decodeGraph(this.config, { adapter: this.adapter, compressed, returned });
       return { model: lowerGraph(graph, loweringFor(this.provider), 'decode'), beside: graph.constantsBeside() };
     });
   }

@@ -104,7 +104,12 @@ async function logitsOf(policy: PolicyRuntime, tokens: readonly number[], prefil
 /** Runs a decode graph with exact products by hand, each call after the tokens of the former one. */
 async function exactDecoder(t: TestContext, pair: Pair, precision: (typeof precisions)[number], capacity: number) {
   const { config, weights, adapterWeights } = pair;
-  const graph = decodeGraph(config, adapter, compressWeights(config, weights, precision), 'exact');
+  const graph = decodeGraph(config, {
+    adapter,
+    compressed: compressWeights(config, weights, precision),
+    products: 'exact',
+    returned: 'cache',
+  });
   const beside = graph.constantsBeside();
   const session = await GraphSession.open(lowerGraph(graph, 'cpu'), {
     provider: 'cpu',
