@@ -11,7 +11,6 @@ Run: python test/bench/peers/compare.py MODEL_DIR [--works train,decode] [--thre
 """
 import argparse
 import json
-import os
 import pathlib
 import resource
 import subprocess
@@ -123,9 +122,7 @@ def trl_peer(directory, threads):
 
 class Side:
     def __init__(self, command):
-        # Waggle's threads sleep while they wait; PyTorch's would spin and lose to whatever else runs on the machine.
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        self.process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline().strip() == "ready"
 
     def ask(self, work):
