@@ -125,8 +125,8 @@ export class GraphBuilder {
   expandLike = (x: Value, target: Value): Value => this.one('expandLike', {}, [x, target]);
   gather = (table: Value, ids: Value): Value => this.one('gather', {}, [table, ids]);
   scatterRows = (rows: Value, ids: Value, depth: number): Value => this.one('scatterRows', { depth }, [rows, ids]);
-  /** `outside`: whether `ids` may hold the number of rows, which gives zeros. */
-  take(x: Value, ids: Value, inverse: Value, { outside }: { outside: 'zero' | 'never' }): Value {
+  /** `outside`: whether `ids` may hold the number of rows, which gives zeros; by `zero` every row goes somewhere. */
+  take(x: Value, ids: Value, inverse: Value, { outside }: { outside: 'zero' | 'never' | 'both' }): Value {
     return this.one('take', { idsInside: outside === 'never', inverseInside: outside === 'zero' }, [x, ids, inverse]);
   }
   headLogprobs(hidden: Value, ids: Value, weight: Value, kept = false): Value {

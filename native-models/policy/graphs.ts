@@ -17,14 +17,8 @@ import { linearPath, linearSize } from './linears.ts';
 import { parameterSlots, type ParameterSlot } from './parameters.ts';
 import type { PolicyConfig } from './policy-config.ts';
 
-/** From this vocabulary on the head is most of the work and of the memory, so graphs are laid out compactly. */
-const COMPACT_VOCABULARY = 4096;
 /** Up to this vocabulary a gradient keeps its logits, which saves their second product. */
 const KEPT_VOCABULARY = 65_536;
-
-export function isCompact(config: PolicyConfig): boolean {
-  return config.vocabularySize >= COMPACT_VOCABULARY;
-}
 
 /** What a token loss may use; all but `logprobs` are inputs of the graph. */
 export interface TokenLossInputs {
@@ -117,32 +111,23 @@ function paddedAttention(b: GraphBuilder, config: PolicyConfig): Attend {
   });
 }
 
-/** `kept`: where there is no gradient, or one that is to need little memory, logits are not kept for it. */
-function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights, kept: boolean): Value {
-  return isCompact(config) ? compactLogprobs(b, config, weights, kept) : paddedLogprobs(b, config, weights);
-}
-
-/** Log-probs of all of `targets` [B,T], padding included. */
-function paddedLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights): Value {
-  const tokens = b.input('tokens', 'int32', ['B', 'T']);
-  const targets = b.input('targets', 'int32', ['B', 'T']);
-  const attend = paddedAttention(b, config);
-  const logits = head(b, config, weights, decoder(b, config, weights, tokens, attend)); // [B,T,V]
-  return b.selectLast(b.logSoftmax(logits), targets);
-}
-
 /**
- * The same [B,T], but linears see the N real tokens only, the head sees the M that predict a completion's, and its
- * logits exist a stretch of the vocabulary at a time. 0 where nothing is predicted. Layouts: runtime/compact-batch.ts.
+ * Log-probs of each row's completion [B,T], 0 where nothing is predicted. Linears see the N tokens only that are neither padding nor
+ * in the prompt of a row before, the head sees the M that predict a completion's, and its logits exist a stretch of the vocabulary
+ * at a time. Layouts: runtime/compact-batch.ts.
+ * @param kept whether logits are kept for the gradient; not where there is none, or one that is to need little memory
  */
-function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights, kept: boolean): Value {
+function tokenLogprobs(b: GraphBuilder, config: PolicyConfig, weights: DecoderWeights, kept: boolean): Value {
   const tokens = b.input('tokens', 'int32', ['N']);
-  const place = b.input('place', 'int32', ['B', 'T']); // of each token in [N]; N for padding
+  const place = b.input('place', 'int32', ['B', 'T']); // of each token in [N]; N for padding and copies
   const unplace = b.input('unplace', 'int32', ['N']); // of each token in [B*T]
   const attendPadded = paddedAttention(b, config);
+  const copies = promptCopies(b);
   const attend: Attend = (layer, q, k, v) => {
     const spread = (x: Value): Value => b.take(x, place, unplace, { outside: 'zero' });
-    const mixed = attendPadded(layer, spread(q), spread(k), spread(v));
+    const spreadToAll = (x: Value): Value => b.add(spread(x), copies(x));
+    // What a copied token attends to has been computed in the row it was copied from.
+    const mixed = attendPadded(layer, spread(q), spreadToAll(k), spreadToAll(v));
     return b.take(mixed, unplace, place, { outside: 'never' });
   };
   const hidden = decoder(b, config, weights, tokens, attend); // [N,D]
@@ -153,6 +138,23 @@ function compactLogprobs(b: GraphBuilder, config: PolicyConfig, weights: Decoder
   const logprobs = b.headLogprobs(chosen, targets, headWeight(config, weights), kept); // [M]
   const scatter = b.input('logprobPlace', 'int32', ['B', 'T']); // place in [M]; M for none
   return b.take(logprobs, scatter, b.input('logprobUnplace', 'int32', ['M']), { outside: 'zero' });
+}
+
+/**
+ * x [N,D] -> [B,T,D]: of S tokens a copy in up to C rows each, zeros elsewhere. Its gradient adds up what comes back from all copies,
+ * in an order that does not change from run to run.
+ */
+function promptCopies(b: GraphBuilder): (x: Value) => Value {
+  const from = b.input('copiedFrom', 'int32', ['S']); // places in [N]
+  const to = b.input('copiedTo', 'int32', ['N']); // place in [S]; S for none
+  const ones = b.input('copies', 'float32', ['C', 1]);
+  const place = b.input('copyPlace', 'int32', ['B', 'T']); // place in [S*C]; S*C for none
+  const unplace = b.input('copyUnplace', 'int32', ['S', 'C']); // place in [B*T]; B*T for none
+  return (x) => {
+    const width = x.shape.at(-1)!;
+    const copied = b.reshape(b.take(x, from, to, { outside: 'never' }), ['S', 1, width]);
+    return b.take(b.mul(copied, ones), place, unplace, { outside: 'both' });
+  };
 }
 
 export function scoreGraph(config: PolicyConfig, adapter: AdapterConfig | null = null): GraphBuilder {

@@ -1,6 +1,6 @@
 /**
- * Token sequences -> padded micro-batches. Rows are sorted by length and cut so that little padding is computed and no
- * micro-batch exceeds the token budget; lengths are rounded up so that few shapes occur. Knows nothing of rewards.
+ * Token sequences -> micro-batches, padded; compact-batch.ts leaves the padding out again where it would be computed with. No
+ * micro-batch exceeds the token budget. Knows nothing of rewards.
  */
 
 export interface TrainRow {
@@ -29,25 +29,54 @@ export interface MicroBatch {
   rowWeights: Float32Array; // [rows]
   /** Tokens of each row that are not padding. */
   rowTokens: readonly number[];
+  /** Of each row the first one with the same prompt; itself, where it is that. */
+  samePrompt: readonly number[];
+  /** Tokens of each row's prompt. */
+  promptTokens: readonly number[];
   /** Their sum. */
   realTokens: number;
 }
 
 const LENGTH_STEP = 8;
 
-/** Indices of rows by micro-batch; every row is in exactly one. */
-export function bucketRows(lengths: readonly number[], maxTokens: number): number[][] {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+/** Of each row the first one with the same prompt. */
+export function samePrompts(rows: readonly Pick<TrainRow, 'tokens' | 'promptLength'>[]): number[] {
+  const known = new Map<string, number>();
+  return rows.map(({ tokens, promptLength }, row) => {
+    const prompt = tokens.slice(0, promptLength).join(' ');
+    if (!known.has(prompt)) known.set(prompt, row);
+    return known.get(prompt)!;
+  });
+}
+
+/**
+ * Indices of rows by micro-batch; every row is in exactly one. Rows with the same prompt stay together where they fit, for it is
+ * computed once in a micro-batch; the prompt with the longest row comes first, and of its rows the longest.
+ */
+export function bucketRows(rows: readonly Pick<TrainRow, 'tokens' | 'promptLength'>[], maxTokens: number): number[][] {
+  const lengths = rows.map((row) => row.tokens.length);
+  const prompts = samePrompts(rows);
+  const longest = new Map<number, number>();
+  prompts.forEach((prompt, row) => longest.set(prompt, Math.max(lengths[row]!, longest.get(prompt) ?? 0)));
+  const order = lengths
+    .map((_, row) => row)
+    .sort(
+      (a, b) =>
+        longest.get(prompts[b]!)! - longest.get(prompts[a]!)! ||
+        prompts[a]! - prompts[b]! ||
+        lengths[b]! - lengths[a]! ||
+        a - b,
+    );
   const buckets: number[][] = [];
   let bucket: number[] = [];
   let padded = 0;
   for (const index of order) {
-    if (bucket.length === 0) padded = paddedLength(lengths[index]!);
-    if (bucket.length > 0 && (bucket.length + 1) * padded > maxTokens) {
+    const needed = Math.max(padded, paddedLength(lengths[index]!));
+    if (bucket.length > 0 && (bucket.length + 1) * needed > maxTokens) {
       buckets.push(bucket);
       bucket = [];
       padded = paddedLength(lengths[index]!);
-    }
+    } else padded = needed;
     bucket.push(index);
   }
   if (bucket.length > 0) buckets.push(bucket);
@@ -55,10 +84,13 @@ export function bucketRows(lengths: readonly number[], maxTokens: number): numbe
 }
 
 /** Most tokens of a pass so that the largest passes are halved; null where each row already has a pass of its own. */
-export function smallerPasses(lengths: readonly number[], maxTokens: number): number | null {
-  const largest = bucketRows(lengths, maxTokens)
+export function smallerPasses(
+  rows: readonly Pick<TrainRow, 'tokens' | 'promptLength'>[],
+  maxTokens: number,
+): number | null {
+  const largest = bucketRows(rows, maxTokens)
     .filter((bucket) => bucket.length > 1)
-    .map((bucket) => bucket.length * paddedLength(lengths[bucket[0]!]!));
+    .map((bucket) => bucket.length * paddedLength(Math.max(...bucket.map((row) => rows[row]!.tokens.length))));
   return largest.length > 0 ? Math.floor(Math.max(...largest) / 2) : null;
 }
 
@@ -80,6 +112,8 @@ export function microBatch(rows: readonly TrainRow[], padId: number): MicroBatch
     advantages: Float32Array.from(rows, (row) => row.advantage),
     rowWeights: Float32Array.from(rows, (row) => row.rowWeight),
     rowTokens: rows.map((row) => row.tokens.length - 1),
+    samePrompt: samePrompts(rows),
+    promptTokens: rows.map((row) => row.promptLength),
     realTokens: rows.reduce((sum, row) => sum + row.tokens.length - 1, 0),
   };
   rows.forEach((row, r) => {

@@ -6,7 +6,7 @@
  */
 import type { GraphBuilder } from '../graph/builder.ts';
 import { adapterConfig, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
-import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { decodeGraph, gradientGraph, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
 import { compressedBytes } from '../policy/compressed-weights.ts';
 import { linearNames } from '../policy/linears.ts';
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
@@ -69,22 +69,17 @@ export interface MemoryEstimate {
 
 /** Node and ONNX Runtime with nothing loaded; and a session with its model and the small things of its passes. */
 const PROCESS_BYTES = 115e6;
-const SESSION_BYTES = 25e6;
+const SESSION_BYTES = 16e6;
 /** Vocabulary and merges as JavaScript objects. */
 const TOKENIZER_BYTES_PER_TOKEN = 600;
-/** Passes of different lengths leave gaps in a session's memory, which it keeps. */
-const ARENA_WASTE = 1.06;
-/**
- * onnxruntime-node returns a copy of every output, gradients included, also where an array to write to was given. They live until V8
- * collects them, which it does when about so much has gathered, and never before the gradient's own copy is whole.
- */
-const UNCOLLECTED_BYTES = 40e6;
+/** Passes of different lengths leave gaps in a session's memory, which it keeps; where layers are recomputed, as much again. */
+const ARENA_WASTE = { kept: 1.06, recomputed: 2 };
+/** onnxruntime-node returns a copy of every output; the small ones live until V8 collects them. */
+const UNCOLLECTED_BYTES = 8e6;
 /** The sum, one micro-batch's, and its copy. */
 const GRADIENTS_ALIVE = 3;
 /** The session's own form of compressed weights, and what is left of the form they came in. */
 const COMPRESSED_COPIES = 2;
-/** A round's caches are made while the former ones are not yet collected. */
-const CACHES_ALIVE = 2;
 const CACHE_STEP = 16;
 
 /** Within 15 % of the measured peak for the shapes of the bench. */
@@ -97,8 +92,11 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
   const { gradient, score } = graphsOf(config, computed, work.recompute ?? false);
-  const training = graphPeakBytes(gradient(), trainingDimensions(config, work));
-  const scored = scoring ? graphPeakBytes(score(), trainingDimensions(config, work)) : 0;
+  // Demonstrations have a prompt each.
+  const dimensions = trainingDimensions(config, work, bridge === null);
+  const training = graphPeakBytes(gradient(), dimensions);
+  const scored = scoring ? graphPeakBytes(score(), dimensions) : 0;
+  const waste = work.recompute ? ARENA_WASTE.recomputed : ARENA_WASTE.kept;
   const parts: MemoryParts = {
     process: PROCESS_BYTES + UNCOLLECTED_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
     tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
@@ -107,8 +105,8 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
       (decode === 'f32' ? 0 : COMPRESSED_COPIES * compressedBytes(config, decode)),
     optimiser: 8 * (bridge?.moments ?? trained),
     gradients: 4 * GRADIENTS_ALIVE * trained + 4 * (bridge?.gradients ?? 0),
-    cache: CACHES_ALIVE * (rows + work.prompts) * capacity(work) * perPosition,
-    activations: Math.round(ARENA_WASTE * (decodingBytes(config, computed, work) + objectives * training + scored)),
+    cache: (rows + work.prompts) * capacity(work) * perPosition,
+    activations: Math.round(waste * (decodingBytes(config, computed, work) + objectives * training + scored)),
   };
   const bytes = Object.values(parts as Readonly<Record<keyof MemoryParts, number>>);
   return { parts, totalBytes: bytes.reduce((sum, part) => sum + part, 0) };
@@ -164,19 +162,27 @@ export function decodedRows(config: PolicyConfig, work: WorkShape): number {
   return Math.min(work.prompts * work.groupSize, work.decodedRows ?? rowsThatFit(config, capacity(work)));
 }
 
-/** One micro-batch of rows that are all as long as can be. */
-function trainingDimensions(config: PolicyConfig, work: WorkShape): Dimensions {
-  const length = paddedLength(work.promptTokens + work.completionTokens);
-  const rows = Math.max(1, Math.min(work.prompts * work.groupSize, Math.floor(work.microBatchTokens / length)));
-  const tokens = rows * (work.promptTokens + work.completionTokens - 1);
+/**
+ * One micro-batch of rows that are all as long as can be. Rows of a group share its prompt; where a micro-batch does not hold whole
+ * groups, it may begin within one and end within another.
+ */
+function trainingDimensions(config: PolicyConfig, work: WorkShape, sharedPrompts: boolean): Dimensions {
+  const { promptTokens, completionTokens, prompts, groupSize } = work;
+  const length = paddedLength(promptTokens + completionTokens);
+  const rows = Math.max(1, Math.min(prompts * groupSize, Math.floor(work.microBatchTokens / length)));
+  const groups = sharedPrompts ? Math.ceil(rows / groupSize) + (rows % groupSize === 0 ? 0 : 1) : rows;
+  const computed = Math.min(rows, prompts, groups);
+  const copied = rows > computed ? promptTokens - 1 : 0;
   return {
     B: rows,
     T: length,
     GT: (config.heads / config.kvHeads) * length,
     P: length,
     rows: rows * length,
-    N: isCompact(config) ? tokens : rows * length,
-    M: rows * work.completionTokens,
+    N: rows * (promptTokens + completionTokens - 1) - (rows - computed) * copied,
+    M: rows * completionTokens,
+    S: Math.max(1, computed * copied),
+    C: Math.max(1, Math.min(groupSize, rows) - 1),
   };
 }
 

@@ -18,7 +18,7 @@ import {
   type AdamWOptions,
   type AdamWState,
 } from '../optim/adamw.ts';
-import { decodeGraph, gradientGraph, isCompact, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
+import { decodeGraph, gradientGraph, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
 import { compressWeights, type CompressedPrecision } from '../policy/compressed-weights.ts';
 import { adapterSlots, mergeAdapter, type AdapterConfig } from '../policy/adapter.ts';
 import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
@@ -190,10 +190,7 @@ export class PolicyRuntime {
     if (!model) throw new Error(`objective ${objective} is not defined`);
     const session = await this.gradientSession(objective, model);
     const sum: GradientSum = { loss: 0, metrics: {}, tokens: 0 };
-    for (const bucket of bucketRows(
-      rows.map((row) => row.tokens.length),
-      maxTokens,
-    )) {
+    for (const bucket of bucketRows(rows, maxTokens)) {
       await checkpoint();
       const batch = microBatch(
         bucket.map((i) => rows[i]!),
@@ -292,10 +289,7 @@ export class PolicyRuntime {
     }));
     const result: number[][] = rows.map(() => []);
     const trainRows = rows.map((row): TrainRow => ({ ...row, advantage: 0, rowWeight: 0, behaviorLogprobs: null }));
-    for (const bucket of bucketRows(
-      rows.map((row) => row.tokens.length),
-      maxTokens,
-    )) {
+    for (const bucket of bucketRows(rows, maxTokens)) {
       await checkpoint();
       const batch = microBatch(
         bucket.map((i) => trainRows[i]!),
@@ -410,9 +404,7 @@ export class PolicyRuntime {
     return {
       ...(await this.weightFeeds(weights)),
       ...(await this.rotaryFeeds(batch.length)),
-      ...(isCompact(this.config)
-        ? compactFeeds(batch)
-        : { tokens: { data: batch.tokens, dims }, targets: { data: batch.targets, dims } }),
+      ...compactFeeds(batch),
       positions: {
         data: BigInt64Array.from({ length: batch.rows * batch.length }, (_, i) => BigInt(i % batch.length)),
         dims,

@@ -240,9 +240,8 @@ async function inPasses<T>(
     try {
       return await work(maxTokens, (rows) => (filling = rows));
     } catch (error) {
-      const lengths = filling.map(({ tokens }) => tokens.length);
       const smaller =
-        error instanceof ComputeError && error.code === OUT_OF_MEMORY ? smallerPasses(lengths, maxTokens) : null;
+        error instanceof ComputeError && error.code === OUT_OF_MEMORY ? smallerPasses(filling, maxTokens) : null;
       if (smaller === null) throw error;
       plan.shrunk = [...(plan.shrunk ?? []), { fromEpoch: epoch, maxTokens: smaller }];
       onShrunk(smaller, error as ComputeError);

@@ -277,12 +277,13 @@ async function doRounds(
   }
 }
 
-/** Half of the rows as long as can be, the others shorter by up to a half of the completion. */
+/** Half of the groups as long as can be, the rows of the others shorter by up to a half of the completion. */
 function trainRows(prompts: readonly number[][], work: WorkShape, token: (i: number) => number): TrainRow[] {
   const count = work.prompts * work.groupSize;
   return Array.from({ length: count }, (_, row) => {
-    const prompt = prompts[row % prompts.length]!;
-    const missing = row < count / 2 ? 0 : Math.round((work.completionTokens / 2) * (row / count));
+    const group = row % prompts.length;
+    const prompt = prompts[group]!;
+    const missing = group < prompts.length / 2 ? 0 : Math.round((work.completionTokens / 2) * (row / count));
     const completion = Array.from({ length: work.completionTokens - missing }, (_unused, i) => token(row * 17 + i));
     return {
       tokens: [...prompt, ...completion],

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bucketRows, microBatch } from '../../../native-models/runtime/batch.ts';
+import { bucketRows, microBatch, samePrompts } from '../../../native-models/runtime/batch.ts';
 
+/** Rows of these lengths, with the prompts of these numbers; left out, each with its own. */
+const rowsOf = (lengths: readonly number[], prompts = lengths.map((_, i) => i)) =>
+  lengths.map((length, i) => ({ tokens: [prompts[i]!, ...new Array<number>(length - 1).fill(1)], promptLength: 1 }));
 const padded = (tokens: number): number => Math.ceil(Math.max(1, tokens - 1) / 8) * 8;
 
 test('every row is in exactly one bucket, within the token budget unless alone', () => {
@@ -10,8 +13,13 @@ test('every row is in exactly one bucket, within the token budget unless alone',
     fc.property(
       fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 60 }),
       fc.integer({ min: 1, max: 2000 }),
-      (lengths, maxTokens) => {
-        const buckets = bucketRows(lengths, maxTokens);
+      fc.integer({ min: 1, max: 60 }),
+      (lengths, maxTokens, prompts) => {
+        const rows = rowsOf(
+          lengths,
+          lengths.map((_, i) => i % prompts),
+        );
+        const buckets = bucketRows(rows, maxTokens);
         assert.deepEqual(
           buckets.flat().sort((a, b) => a - b),
           lengths.map((_, i) => i),
@@ -26,11 +34,24 @@ test('every row is in exactly one bucket, within the token budget unless alone',
 });
 
 test('rows of like length share a bucket', () => {
-  assert.deepEqual(bucketRows([9, 100, 9, 101, 9], 240), [
+  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9]), 240), [
     [3, 1],
     [0, 2, 4],
   ]);
   assert.deepEqual(bucketRows([], 10), []);
+});
+
+test('rows with the same prompt share a bucket where they fit, the prompt with the longest row first', () => {
+  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9], [0, 0, 1, 1, 1]), 240), [[3, 2], [4, 1], [0]]);
+  assert.deepEqual(
+    samePrompts([
+      { tokens: [1, 2, 3], promptLength: 2 },
+      { tokens: [1, 2, 9, 9], promptLength: 2 },
+      { tokens: [1, 2, 9, 9], promptLength: 3 },
+      { tokens: [12, 9], promptLength: 1 },
+    ]),
+    [0, 0, 2, 3],
+  );
 });
 
 test('targets are shifted by one and only completion tokens count', () => {
