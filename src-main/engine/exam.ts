@@ -5,14 +5,19 @@
  */
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { Config } from '../config.ts';
-import { generateRollouts, verifyRollouts, type PolicyText } from '../rollout/rollout.ts';
+import { mean } from '../objective/objective.ts';
+import {
+  generatedTokens,
+  generateOptions,
+  generateRollouts,
+  verifyRollouts,
+  type PolicyText,
+  type SamplingSettings,
+} from '../rollout/rollout.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { heldOutTasks, type TaskSet } from '../tasks/task-sets.ts';
 
-export interface ExamOptions extends Pick<
-  Config,
-  'examTasks' | 'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'stopTexts'
-> {
+export interface ExamOptions extends SamplingSettings, Pick<Config, 'examTasks' | 'promptsPerRound'> {
   set: TaskSet;
   /** Of the sampled answers, 0 to 2^32 - 1. */
   seed: number;
@@ -35,14 +40,11 @@ export interface ExamResult extends ExamScore {
 type Scored = { generator: string; greedy: number; sampled: number };
 
 function meanScore(scored: readonly Scored[]): ExamScore {
-  const mean = (of: (one: Scored) => number): number => scored.reduce((sum, one) => sum + of(one), 0) / scored.length;
-  return { tasks: scored.length, greedy: mean(({ greedy }) => greedy), sampled: mean(({ sampled }) => sampled) };
+  const greedy = mean(scored.map((one) => one.greedy));
+  return { tasks: scored.length, greedy, sampled: mean(scored.map(({ sampled }) => sampled)) };
 }
 
-export interface AnswerOptions extends Pick<
-  Config,
-  'promptsPerRound' | 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'stopTexts'
-> {
+export interface AnswerOptions extends SamplingSettings, Pick<Config, 'promptsPerRound'> {
   /** To each task. */
   answers: number;
   /** 0 to 2^32 - 1. */
@@ -62,24 +64,19 @@ export async function answerTasks(
   instances: readonly TaskInstance[],
   options: AnswerOptions,
 ): Promise<{ scores: number[]; tokens: number }> {
-  const { promptsPerRound, answers, seed, maxNewTokens, temperature, topK, topP, stopTexts } = options;
+  const { promptsPerRound, answers, seed } = options;
   const scores: number[] = [];
   let tokens = 0;
   for (let from = 0; from < instances.length; from += promptsPerRound) {
     options.onBatch?.(from);
     const batch = instances.slice(from, from + promptsPerRound);
-    const sampling = { maxNewTokens, temperature, topK, topP, stopTexts, seed: (seed + from) >>> 0 };
-    const rollouts = await generateRollouts(
-      compute,
-      policy,
-      batch,
-      { ...sampling, completionsPerPrompt: answers },
-      (sampled) => options.onProgress?.(sampled, from),
+    const sampling = generateOptions(options, answers, (seed + from) >>> 0);
+    const rollouts = await generateRollouts(compute, policy, batch, sampling, (sampled) =>
+      options.onProgress?.(sampled, from),
     );
-    for (const { completions } of verifyRollouts(policy, rollouts)) {
-      scores.push(completions.reduce((sum, { reward }) => sum + reward, 0) / completions.length);
-      tokens += completions.reduce((sum, completion) => sum + completion.tokens.length, 0);
-    }
+    const groups = verifyRollouts(policy, rollouts);
+    scores.push(...groups.map(({ completions }) => mean(completions.map(({ reward }) => reward))));
+    tokens += generatedTokens(groups);
   }
   return { scores, tokens };
 }

@@ -3,6 +3,7 @@
  * verified of each peer. Pure: numbers in, rows out.
  */
 import type { Objective } from '../objective/objective.ts';
+import { generatedTokens } from '../rollout/rollout.ts';
 import type { NewRolloutGroup } from '../store/rows.ts';
 import { groupStatistics, mean } from '../stats/group-statistics.ts';
 import { finiteMetrics, type MetricValues } from '../stats/metrics.ts';
@@ -52,7 +53,7 @@ export function roundRecord(
     rollouts: roundRollouts(result, around),
     peers: around.credits,
     counters: {
-      generatedTokens: generatedTokens(result),
+      generatedTokens: generatedTokens(result.own),
       trainedTokens: result.outcome?.tokens ?? 0,
       groupsShared: result.shared,
       groupsAdopted: result.adopted.length,
@@ -62,16 +63,9 @@ export function roundRecord(
   return { record, warnings };
 }
 
-function generatedTokens({ own }: RoundResult): number {
-  return own.reduce(
-    (sum, group) => sum + group.completions.reduce((n, completion) => n + completion.tokens.length, 0),
-    0,
-  );
-}
-
 function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricValues {
   const { own, adopted, outcome, seconds } = result;
-  const tokens = generatedTokens(result);
+  const tokens = generatedTokens(own);
   const sampled = own.flatMap((group) => group.completions.flatMap((completion) => completion.behaviorLogprobs));
   return {
     ...groupStatistics(
