@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { ProviderVerdict } from '../../native-models/runtime/provider-trial.ts';
-import { providerNames, type ProviderName } from '../../native-models/runtime/provider.ts';
+import { isSameTarget, providerNames, type ProviderName } from '../../native-models/runtime/provider.ts';
 import { troubleKinds, troubleText, type ProviderTrouble, type TroubleKind } from './provider-trouble.ts';
 
 /** Written for a number that is not finite: JSON would make it null, which means that it was not measured. */
@@ -65,14 +65,12 @@ export function parseKept(text: string, key: string): Kept {
 
 /** The verdicts as people see them: one that was given up in use is unstable, whatever its trial said. */
 export function withTroubles(verdicts: readonly ProviderVerdict[], troubles: readonly ProviderTrouble[]) {
-  const isOf = (trouble: ProviderTrouble, row: ProviderVerdict): boolean =>
-    trouble.provider === row.provider && trouble.device === row.device;
   const seen = verdicts.map((row): ProviderVerdict => {
-    const trouble = troubles.find((each) => isOf(each, row));
+    const trouble = troubles.find((each) => isSameTarget(each, row));
     if (!trouble || row.verdict === 'unavailable') return row;
     return { ...row, verdict: 'unstable', detail: `${troubleText(trouble)}.` };
   });
-  const untried = troubles.filter((trouble) => !verdicts.some((row) => isOf(trouble, row)));
+  const untried = troubles.filter((trouble) => !verdicts.some((row) => isSameTarget(trouble, row)));
   const added = untried.map((trouble): ProviderVerdict => ({
     provider: trouble.provider,
     device: trouble.device,

@@ -3,7 +3,7 @@
  * down, or blocks it, or computes NaN, would do so for ever. Counts over a window of time, for a GPU that dies every tenth round
  * is no better than one that dies in each. Pure but for the clock that is handed in; knows nothing of processes.
  */
-import type { ComputeTarget, ProviderName } from '../../native-models/runtime/provider.ts';
+import { isSameTarget, type ComputeTarget, type ProviderName } from '../../native-models/runtime/provider.ts';
 
 /** crashed: the process died. hung: it was ended for not answering. notFinite: NaN. failed: a call failed, again and again. */
 export type TroubleKind = 'crashed' | 'hung' | 'notFinite' | 'failed';
@@ -37,7 +37,7 @@ export class FailureCount {
   failed(target: ComputeTarget, kind: TroubleKind, detail: string): ProviderTrouble | null {
     if (target.provider === 'cpu') return null; // there is nothing to fall back to
     const at = this.now();
-    if (this.target?.provider !== target.provider || this.target.device !== target.device) this.times = [];
+    if (!this.target || !isSameTarget(this.target, target)) this.times = [];
     this.target = target;
     this.times = [...this.times.filter((time) => at - time < TROUBLE_WINDOW_MS), at];
     if (kind !== 'notFinite' && this.times.length < FAILURES_TOLERATED) return null;
