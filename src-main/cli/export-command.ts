@@ -33,6 +33,7 @@ async function exportPolicy(
   const { config } = loadConfig({ flags, env, file: typeof file === 'string' ? file : undefined });
   const { bundledPolicyDirectory } = await import('../engine/bundled-policy.ts');
   const { ComputeHost, forkCompute } = await import('../../native-models/runtime/compute-host.ts');
+  const { adapterRequestOf } = await import('../models/model-fit.ts');
   const { chosenPolicy } = await import('../models/policy-choice.ts');
   const { openPolicyHome } = await import('../engine/policy-home.ts');
   const { directory: policyDirectory } = await chosenPolicy(config, bundledPolicyDirectory);
@@ -53,7 +54,7 @@ async function exportPolicy(
       identity: { present: home.identity, earlier: [home.name] },
       provider: 'cpu',
       threads: config.cpuThreads,
-      adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      adapter: adapterRequestOf(config),
       ...(config.method === 'bridge' ? { bridge: { rank: config.bridgeRank } } : {}),
     });
     if (opened.version === 0) {

@@ -12,6 +12,7 @@ import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import { createObjective } from '../objective/index.ts';
 import type { Objective } from '../objective/objective.ts';
+import { adapterRequestOf } from '../models/model-fit.ts';
 import { chosenPolicy, type ChosenPolicy } from '../models/policy-choice.ts';
 import { openStore, type RoundRecord, type Store } from '../store/store.ts';
 import type { Identity } from '../swarm/identity/identity.ts';
@@ -321,7 +322,7 @@ class WaggleEngine implements Engine {
       policy: () => this.openedPolicy(),
       threads: config.cpuThreads,
       decodePrecision: config.decodePrecision,
-      adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      adapter: adapterRequestOf(config),
       bridge: config.method === 'bridge' ? { rank: config.bridgeRank } : null,
       target: () => this.providers.choose(),
       giveUp: (trouble) => this.providers.giveUp(trouble),
