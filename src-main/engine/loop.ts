@@ -22,15 +22,9 @@ import {
 import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { peerTokenGroup, type TokenGroup } from '../train/rows.ts';
-import {
-  executePlan,
-  planTraining,
-  withNeededLogprobs,
-  type TrainOutcome,
-  type TrainPart,
-  type TrainPlan,
-} from '../train/train-round.ts';
+import { executePlan, planTraining, withNeededLogprobs, type TrainPart, type TrainPlan } from '../train/train-round.ts';
 import type { ChosenDemonstration } from '../train/choose-demonstrations.ts';
+import type { TrainOutcome } from '../train/outcome.ts';
 import { planBridge } from '../train/plan-bridge.ts';
 import { choosePeerGroups, withinSurpriseGap, type PeerGroupOptions } from '../train/foreign-groups.ts';
 import { sampleOwnGroups, type TrainingSetOptions } from '../train/training-set.ts';

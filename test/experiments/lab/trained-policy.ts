@@ -13,13 +13,8 @@ import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/
 import type { Objective } from '../../../src-main/objective/objective.ts';
 import { generateRollouts, verifyRollouts, type OwnGroup, type PolicyText } from '../../../src-main/rollout/rollout.ts';
 import type { TaskInstance } from '../../../src-main/tasks/task.ts';
-import {
-  executePlan,
-  planTraining,
-  withNeededLogprobs,
-  type TrainOutcome,
-  type TrainPart,
-} from '../../../src-main/train/train-round.ts';
+import type { TrainOutcome } from '../../../src-main/train/outcome.ts';
+import { executePlan, planTraining, withNeededLogprobs, type TrainPart } from '../../../src-main/train/train-round.ts';
 
 export interface TrainedPolicyOptions {
   config: Config;

@@ -5,7 +5,7 @@ import { configSchema } from '../../../src-main/config/schema.ts';
 import type { RoundResult } from '../../../src-main/engine/loop.ts';
 import { roundRecord } from '../../../src-main/engine/round-record.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
-import type { TrainOutcome } from '../../../src-main/train/train-round.ts';
+import type { TrainOutcome } from '../../../src-main/train/outcome.ts';
 
 const config = configSchema.parse({});
 const around = {
