@@ -208,63 +208,13 @@ export class NodeSwarm implements SwarmPort {
       const off = noSwarm(config.swarmName, identity.publicKey);
       return this.misfit === null ? off : { ...off, text: this.misfit };
     }
-    const {
-      presence,
-      text,
-      name,
-      publicKey,
-      peers,
-      groupsShared,
-      groupsAdopted,
-      groupsPooled,
-      rejected,
-      bytesIn,
-      bytesOut,
-      network,
-    } = this.swarm.status();
-    return {
-      presence,
-      text,
-      name,
-      publicKey,
-      peers,
-      groupsShared,
-      groupsAdopted,
-      groupsPooled,
-      rejected,
-      bytesIn,
-      bytesOut,
-      network,
-    };
+    const { duplicates, membersKnown, recordsHeld, doubledIdentityAt, ...summary } = this.swarm.status();
+    return summary;
   }
 
   peers(): PeerRow[] {
     return (this.swarm?.peers() ?? []).map(
-      ({
-        peer,
-        connected,
-        policyName,
-        latencyMs,
-        path,
-        bytesIn,
-        bytesOut,
-        groupsReceived,
-        adoptedLastHour,
-        rejected,
-        lastSeenAt,
-      }) => ({
-        peer,
-        connected,
-        policyName,
-        latencyMs,
-        path,
-        bytesIn,
-        bytesOut,
-        groupsReceived,
-        adoptedLastHour,
-        rejected,
-        lastSeenAt,
-      }),
+      ({ groupsVerified, completionsVerified, completionsRight, groupsAdopted, firstSeenAt, ...row }) => row,
     );
   }
 
