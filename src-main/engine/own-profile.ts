@@ -3,10 +3,10 @@
  * folder. A name or team that the settings state goes before it. Knows no network; swarm/codec/notes.ts says what of a text
  * others really get to see.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { errnoCode, WaggleError } from '../base/errors.ts';
+import { WaggleError } from '../base/errors.ts';
+import { readKeptJson } from '../base/kept-json.ts';
 import type { Config } from '../config.ts';
 import { publicName } from '../swarm/codec/notes.ts';
 
@@ -30,7 +30,7 @@ export class OwnProfile {
     this.typed = typed;
   }
 
-  /** A missing or damaged file is nobody's: a name is not worth a failed start. */
+  /** A missing, damaged or unreadable file is nobody's: a name is not worth a failed start. */
   static async open(path: string, config: Pick<Config, 'displayName' | 'team'>): Promise<OwnProfile> {
     const { displayName, team } = config;
     return new OwnProfile(path, { displayName, team }, await readNames(path));
@@ -72,11 +72,6 @@ export function publicNames({ displayName, team }: ProfileNames): ProfileNames {
 }
 
 async function readNames(path: string): Promise<ProfileNames> {
-  try {
-    const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
-    return parsed.success ? publicNames(parsed.data) : nobody;
-  } catch (error) {
-    if (error instanceof SyntaxError || errnoCode(error) !== undefined) return nobody;
-    throw error;
-  }
+  const names = await readKeptJson(path, schema).catch(() => null);
+  return names ? publicNames(names) : nobody;
 }
