@@ -224,7 +224,7 @@ export class DemonstrationKeeper {
     });
     if (text === null) return;
     const saved = parseSaved(text);
-    const leftOut = saved && this.pool.restore(JSON.stringify(saved.pool));
+    const leftOut = saved && this.pool.restore(saved.pool);
     if (!saved || leftOut === null) {
       log.warn(`${path} is damaged; demonstrations are gathered anew`);
       return;
@@ -238,9 +238,9 @@ export class DemonstrationKeeper {
     if (!this.isChanged || !this.isRestored) return;
     this.isChanged = false;
     const { path, log } = this.options;
-    const pool: unknown = JSON.parse(this.pool.save());
+    const saved = JSON.stringify({ pool: this.pool.save(), used: this.used, latest: this.latest });
     try {
-      await writeFileAtomic(path, JSON.stringify({ pool, used: this.used, latest: this.latest }), { mode: 0o600 });
+      await writeFileAtomic(path, saved, { mode: 0o600 });
     } catch (error) {
       this.isChanged = true;
       log.warn(`The demonstrations were not written down: ${describeError(error)}`);
