@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { HubError } from '../../native-models/hub/hub-error.ts';
 import { hubSettings } from '../../native-models/hub/hub-settings.ts';
-import { checkModelId } from '../../native-models/hub/model-listing.ts';
+import { checkModelId, isModelId } from '../../native-models/hub/model-listing.ts';
 import type { PullProgress, PullTuning } from '../../native-models/hub/pull-model.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { asFault, WaggleError } from '../base/errors.ts';
@@ -192,15 +192,6 @@ export class ModelDownloads {
     });
     this.writing = written.catch(() => undefined);
     return written;
-  }
-}
-
-function isModelId(id: string): boolean {
-  try {
-    checkModelId(id);
-    return true;
-  } catch {
-    return false;
   }
 }
 
