@@ -1,21 +1,15 @@
 /**
- * Does what the run state says: brings the compute process up, runs rounds, waits; and turns what goes wrong into events of the
- * state machine. The one place that decides what an error means. Knows nothing of what is shown, or how rounds become durable.
+ * Does what the run state says: brings the compute process up, runs rounds, waits, goes over to another policy. What an error means
+ * is run-failures.ts's to say. Knows nothing of what is shown, or how rounds become durable.
  *
  * Invariants: one thing at a time (`run` is the only caller of the compute process); after an error inside a round the
  * process is made anew, for a fresh one brought to the last whole round is the only known good state.
  */
 import { basename, resolve } from 'node:path';
-import {
-  ComputeDiedError,
-  describeExit,
-  type ComputeExit,
-  type ComputeHost,
-} from '../../native-models/runtime/compute-host.ts';
+import type { ComputeExit, ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { OpenedPolicy } from '../../native-models/runtime/compute-protocol.ts';
 import { loadChatTemplate } from '../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
-import { freeBytesAt } from '../base/atomic-file.ts';
 import { asFault, WaggleError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { createRandom } from '../base/random.ts';
@@ -26,23 +20,21 @@ import type { TaskInstance } from '../tasks/task.ts';
 import { ratedFor } from '../train/train-round.ts';
 import type { ChosenPolicy } from '../models/policy-choice.ts';
 import { readPolicyConfig } from '../models/model-fit.ts';
-import type { RoundRecord, Store } from '../store/store.ts';
-import type { ExamRow, RoundStage, RunState } from './api.ts';
+import type { RoundRecord } from '../store/store.ts';
+import type { RunState } from './api.ts';
 import { promptStyleOf } from './bundled-policy.ts';
 import { requireRoomForBridge } from './bridge-gate.ts';
 import type { ComputeSupervisor } from './compute-supervisor.ts';
-import type { BenefitMeter } from './benefit/benefit-meter.ts';
-import { takeExam } from './exam.ts';
+import type { BenefitMeter, PolicyNow } from './benefit/benefit-meter.ts';
 import type { DemonstrationKeeper } from './demonstrations.ts';
+import { Examiner, type ExaminerOptions } from './examiner.ts';
 import { runRound, type BridgeParts, type RoundParts, type RoundResult, type SwarmPort } from './loop.ts';
 import type { PolicySlot } from './policy-slot.ts';
 import type { Practice } from './practice.ts';
-import type { TroubleKind } from './provider-trouble.ts';
 import type { RoundLedger } from './round-ledger.ts';
-import { OUT_OF_MEMORY } from '../../native-models/runtime/out-of-memory.ts';
+import { RunFailures, type RunFailuresOptions } from './run-failures.ts';
 import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
 import type { TrainedTime } from './trained-time.ts';
-import { MemoryKill } from './memory-kill.ts';
 import type { WorkFit } from './work-fit.ts';
 
 export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives' | 'report'> {
@@ -56,47 +48,41 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
   demonstrations: DemonstrationKeeper;
   /** Learns from demonstrations; null where BRIDGE does not train the policy. */
   imitation: Objective | null;
-  store: Pick<Store, 'addCounters' | 'recordExam' | 'lastExamRound'>;
+  store: ExaminerOptions['store'] & RunFailuresOptions['store'];
   trained: TrainedTime;
   slot: PolicySlot;
   work: Pick<WorkFit, 'passesShrank' | 'ranOut' | 'freeBytes'>;
   dataDirectory: string;
   recordOf: (result: RoundResult) => RoundRecord;
-  onExam: (row: ExamRow) => void;
+  onExam: ExaminerOptions['onExam'];
   log: Logger;
 }
 
-/** Room for a checkpoint of the bundled policy and some history; less counts as still full. */
-const DISK_RESUME_BYTES = 128 * 1024 * 1024;
 const CLOSE_DEADLINE_MS = 10_000;
 const CANCEL_INTERVAL_MS = 50;
-const MAX_FAILURES = 5;
 
 export class RunControl {
   private readonly options: RunControlOptions;
+  private readonly failures: RunFailures;
+  private readonly examiner: Examiner;
   private compute: { host: ComputeHost; opened: OpenedPolicy } | null = null;
   private policyText: (PolicyText & { directory: string }) | null = null;
   /** Another policy that is to be trained. */
   private change: { to: ChosenPolicy; done: PromiseWithResolvers<null> } | null = null;
   private roundsThisStart = 0;
-  private failures = 0;
   private ending = false;
   private running: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
-  private readonly memoryKill = new MemoryKill();
-  /** Logged rounds are being trained again, in passes of at most so many tokens. */
-  private replaying = false;
-  private replayTokens = Infinity;
-  /** What the compute process was last asked for. */
-  private stage: RoundStage = 'idle';
   private stopCancelling: () => void = () => undefined;
 
   constructor(options: RunControlOptions) {
     this.options = options;
+    this.failures = new RunFailures({ ...options, onComputeLost: () => (this.compute = null) });
+    this.examiner = new Examiner({ ...options, report: this.report });
   }
 
   private readonly report: RoundParts['report'] = (stage, done, total) => {
-    if (stage !== 'idle') this.stage = stage;
+    if (stage !== 'idle') this.failures.stage = stage;
     this.options.report(stage, done, total);
   };
 
@@ -162,11 +148,7 @@ export class RunControl {
     if (!isComputing(state.machine())) supervisor.hold(); // paused while it started
     if (this.policyText?.directory !== directory) this.policyText = await readPolicyText(directory);
     await this.options.demonstrations.open();
-    this.stage = 'train';
-    this.replaying = true;
-    await ledger.replay(compute.host, compute.opened, this.replayTokens);
-    this.replaying = false;
-    this.replayTokens = Infinity;
+    await this.failures.whileReplaying((maxTokens) => ledger.replay(compute.host, compute.opened, maxTokens));
     practice.restore(ledger.practised);
     benefit.restore(ledger.benefit);
     this.compute = compute;
@@ -216,7 +198,7 @@ export class RunControl {
       done.reject(error);
       return;
     }
-    this.failures = 0;
+    this.failures.clear();
     done.resolve(null);
     if (state.machine().name === 'error') state.dispatch({ type: 'resume' }); // what was wrong was the former policy's
     state.dispatch({ type: 'computeReady' });
@@ -233,7 +215,7 @@ export class RunControl {
   }
 
   private async oneRound(): Promise<void> {
-    const { config, state, supervisor, ledger } = this.options;
+    const { config, state, supervisor, ledger, benefit } = this.options;
     const { compute, policyText } = this;
     if (!compute || !policyText) {
       state.dispatch({ type: 'computeStopped' });
@@ -244,9 +226,11 @@ export class RunControl {
       if (!this.allRoundsDone()) {
         await runRound(this.roundParts(compute, policyText), ledger.round + 1);
         supervisor.worked();
-        this.failures = 0;
-        if (this.examDue()) await this.examine(compute, policyText);
-        await this.compare(compute, policyText);
+        this.failures.clear();
+        const now = this.policyNow(compute, policyText);
+        if (this.examiner.isDue(now.round)) await this.examiner.examine(now);
+        // Not while somebody waits for the round to end.
+        if (state.machine().name !== 'finishing') await benefit.afterRound(now);
         this.report('idle', 0, 0);
         state.dispatch({ type: 'roundEnded' });
       }
@@ -261,54 +245,10 @@ export class RunControl {
     }
   }
 
-  /** What the benefit meter has to do between two rounds; not while somebody waits for the round to end. */
-  private async compare(
-    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
-    policyText: PolicyText,
-  ): Promise<void> {
-    const { state, ledger, benefit } = this.options;
-    if (state.machine().name === 'finishing') return;
-    await benefit.afterRound({
-      compute: host,
-      opened,
-      policy: policyText,
-      round: ledger.round,
-      version: ledger.policyVersion,
-      fits: roomFor(policyText, opened),
-    });
-  }
-
-  /** After the first round, for comparison, then every `examRounds`; one that was missed is taken after the next round. */
-  private examDue(): boolean {
-    const { config, ledger, store } = this.options;
-    if (config.examRounds === 0) return false;
-    const period = (round: number): number => Math.floor(round / config.examRounds);
-    const last = store.lastExamRound();
-    return last === null || period(ledger.round) > period(last);
-  }
-
-  private async examine(
-    { host, opened }: { host: ComputeHost; opened: OpenedPolicy },
-    policyText: PolicyText,
-  ): Promise<void> {
-    const { config, seed, ledger, practice, store, onExam, log } = this.options;
-    const { round, policyVersion } = ledger;
-    const { set } = practice; // another may be chosen meanwhile
-    const start = performance.now();
-    const result = await takeExam(host, policyText, {
-      ...config,
-      set,
-      seed: createRandom(seed, `exam/${round}`).uint32(),
-      fits: roomFor(policyText, opened),
-      onProgress: (tokens, total) => this.report('generate', tokens, total),
-    });
-    const seconds = (performance.now() - start) / 1000;
-    const { name, version } = set;
-    const row = { round, at: Date.now(), policyVersion, taskSet: name, taskSetVersion: version, seconds, ...result };
-    store.recordExam(row);
-    onExam(row);
-    const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-    log.info(`Exam after round ${round}: ${percent(row.greedy)} right greedily, ${percent(row.sampled)} sampled`);
+  /** After a whole round. */
+  private policyNow({ host, opened }: { host: ComputeHost; opened: OpenedPolicy }, policy: PolicyText): PolicyNow {
+    const { round, policyVersion: version } = this.options.ledger;
+    return { compute: host, opened, policy, round, version, fits: roomFor(policy, opened) };
   }
 
   private allRoundsDone(): boolean {
@@ -371,47 +311,8 @@ export class RunControl {
     if (ledger.checkpointDue(config.checkpointSeconds * 1000)) await ledger.checkpoint(host);
   }
 
-  /** What an error means for the run state. A death has been dispatched already, a cancelled call means that somebody wanted it. */
   private async failed(error: unknown): Promise<void> {
-    if (error instanceof ComputeDiedError || this.ending) return;
-    const { state, supervisor, dataDirectory, log } = this.options;
-    const { code, message, fix } = asFault(error);
-    if (code === 'cancelled') return;
-    if (code === 'diskFull') {
-      log.error(`The disk is full (${message}); nothing is lost, training goes on when there is room`);
-      const freeBytes = await freeBytesAt(dataDirectory).catch(() => 0);
-      state.dispatch({ type: 'diskFull', path: dataDirectory, freeBytes });
-      return;
-    }
-    if (code === OUT_OF_MEMORY && this.ranOut(message)) {
-      this.compute = null;
-      await supervisor.stop();
-      state.dispatch({ type: 'computeStopped' }); // a new process goes on from the last whole round, with less to do at once
-      return;
-    }
-    this.failures++;
-    log.error(`${message} (${code})`);
-    this.compute = null;
-    const kind = Object.hasOwn(providerFaults, code) ? providerFaults[code] : undefined;
-    const gaveUp = kind !== undefined && supervisor.callFailed(kind, message);
-    await supervisor.stop();
-    if (gaveUp) this.failures = 1;
-    else if (code !== 'computeFailed' || this.failures >= MAX_FAILURES) {
-      this.failures = 0;
-      state.dispatch({ type: 'fault', code, message, fix });
-      state.dispatch({ type: 'computeStopped' });
-      return;
-    }
-    const retryInMs = 1000 * 2 ** this.failures;
-    state.dispatch({ type: 'computeDied', attempt: this.failures, retryInMs, detail: message });
-  }
-
-  /** Makes the work smaller for the next start; false where that is not possible. */
-  private ranOut(cause: string): boolean {
-    const { work, config } = this.options;
-    const isSmaller = work.ranOut(this.stage, cause);
-    if (this.replaying) this.replayTokens = config.microBatchTokens;
-    return isSmaller;
+    if (!this.ending) await this.failures.failed(error);
   }
 
   /** Ends the compute process on purpose; it is started again, with what is chosen then, as soon as it is needed. */
@@ -423,20 +324,7 @@ export class RunControl {
 
   /** For the supervisor to call. */
   computeDied(exit: ComputeExit): void {
-    const { state, supervisor, store, log } = this.options;
-    const detail = describeExit(exit);
-    this.compute = null;
-    if (this.memoryKill.explains(exit)) this.ranOut('The compute process ran out of memory');
-    const { attempt, retryInMs } = supervisor.retry;
-    log.warn(
-      `The compute process ended (${detail}); attempt ${attempt} to restart it in ${retryInMs / 1000} s, from the last whole round`,
-    );
-    try {
-      store.addCounters({ computeRestarts: 1 });
-    } catch (error) {
-      log.error('The restart was not counted', error);
-    }
-    state.dispatch({ type: 'computeDied', attempt, retryInMs, detail });
+    this.failures.computeDied(exit);
   }
 
   /** For the state machine to call. */
@@ -456,11 +344,8 @@ export class RunControl {
   }
 
   /** Ends a wait for room on the disk when there is some. */
-  async lookAtDisk(): Promise<void> {
-    const { state, dataDirectory } = this.options;
-    if (state.machine().reason?.kind !== 'diskFull') return;
-    const free = await freeBytesAt(dataDirectory).catch(() => 0);
-    if (free >= DISK_RESUME_BYTES) state.dispatch({ type: 'diskFreed' });
+  lookAtDisk(): Promise<void> {
+    return this.failures.lookAtDisk();
   }
 
   /** Ends the round in progress, saves what is whole, and the compute process ends. Once. */
@@ -513,13 +398,6 @@ function endedError(): WaggleError {
     fix: 'Start it again and choose the policy then.',
   });
 }
-
-/** Faults of a call that another provider may not have. */
-const providerFaults: Readonly<Record<string, TroubleKind>> = {
-  computeFailed: 'failed',
-  gradientNotFinite: 'notFinite',
-  logitsNotFinite: 'notFinite',
-};
 
 /** A task whose prompt would leave less than this many tokens of the context is not worth asking. */
 const MIN_ANSWER_TOKENS = 16;
