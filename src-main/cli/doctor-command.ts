@@ -79,9 +79,9 @@ async function tryHere(
   env: NodeJS.ProcessEnv,
   say: (text: string) => void,
 ): Promise<DoctorReport> {
-  const { ProviderChoice } = await import('../engine/provider-choice.ts');
-  const { readHardware } = await import('../engine/hardware.ts');
-  const { triedMachine } = await import('../engine/tried-machine.ts');
+  const { ProviderChoice } = await import('../engine/providers/provider-choice.ts');
+  const { readHardware } = await import('../engine/providers/hardware.ts');
+  const { triedMachine } = await import('../engine/providers/tried-machine.ts');
   const { dataFolderPaths } = await import('../engine/data-folder.ts');
   const machine = await readHardware();
   const choice = new ProviderChoice({

@@ -10,7 +10,7 @@ import type { PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
 import { estimateMemory } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig, type Config } from '../config.ts';
-import { bundledPolicyDirectory } from '../engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../engine/policy/bundled-policy.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { modelPlaces } from '../models/list-models.ts';
 import { memoryFor, parametersOf, questionFor, readPolicyConfig } from '../models/model-fit.ts';

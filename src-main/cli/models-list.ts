@@ -1,6 +1,6 @@
 /** `models list`: what can be trained, what each needs here, whether it fits, which is in use; and what has arrived of others. */
 import { findHalfModels, halfModelBytes } from '../../native-models/hub/half-models.ts';
-import { bundledPolicyDirectory } from '../engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../engine/policy/bundled-policy.ts';
 import { memoryFor, parametersOf } from '../models/model-fit.ts';
 import { modelChoices, type ModelChoice } from '../models/model-rows.ts';
 import { readModelFolders } from '../models/owned-models.ts';

@@ -17,8 +17,8 @@ import type { DecodePrecisionRequest } from '../../native-models/runtime/precisi
 import { loweringFor } from '../../native-models/runtime/provider.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { loadConfig, type Config } from '../../src-main/config.ts';
-import { bundledPolicyDirectory, promptStyleOf } from '../../src-main/engine/bundled-policy.ts';
-import { roundTasks } from '../../src-main/engine/task-stream.ts';
+import { bundledPolicyDirectory, promptStyleOf } from '../../src-main/engine/policy/bundled-policy.ts';
+import { roundTasks } from '../../src-main/engine/rounds/task-stream.ts';
 import { adapterRequestOf } from '../../src-main/models/model-fit.ts';
 import { createObjective } from '../../src-main/objective/index.ts';
 import { promptTokens } from '../../src-main/rollout/rollout.ts';

@@ -24,7 +24,7 @@ import {
   type WorkShape,
 } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../src-main/objective/index.ts';
 import type { DecodePrecision } from '../../native-models/runtime/policy-runtime.ts';
 import { watchPeakMemory } from './peak-memory.ts';

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { NodeSwarm, practisedTaskSet } from '../../src-main/engine/swarm-port.ts';
+import { NodeSwarm, practisedTaskSet } from '../../src-main/engine/swarm/swarm-port.ts';
 import { signDescription } from '../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
 import { openIdentity } from '../../src-main/swarm/identity/identity.ts';

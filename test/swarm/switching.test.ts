@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
+import { NodeSwarm } from '../../src-main/engine/swarm/swarm-port.ts';
 import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { Membership } from '../../src-main/swarm/membership/membership.ts';
 import { swarmListPath } from '../../src-main/swarm/membership/swarm-list.ts';

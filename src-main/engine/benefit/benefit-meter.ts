@@ -28,9 +28,9 @@ import { afterComparison, afterSharedRound, mixOf, restoreSharing, type SharingS
 import type { TrainingSetOptions } from '../../train/training-set.ts';
 import type { JsonValue } from '../../types.ts';
 import type { BenefitReport, BenefitRow, RoundStage } from '../api.ts';
-import { answerTasks } from '../exam.ts';
+import { answerTasks } from '../rounds/exam.ts';
 import type { RoundResult } from '../loop.ts';
-import type { Practice } from '../practice.ts';
+import type { Practice } from '../rounds/practice.ts';
 import { benefitReport, isEqualTraining, SHOWN_ROWS, type BenefitActivity, type BenefitOff } from './benefit-report.ts';
 import { likelyCost, saveUp, type ComparisonSize, type RoundTokens } from './budget.ts';
 import { MAX_MORE_BATCHES, trainAlone, type AloneOutcome, type FollowedRound } from './train-alone.ts';

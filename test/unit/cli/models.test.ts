@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { catalogue } from '../../../native-models/hub/catalogue.ts';
 import { runCli } from '../../../src-main/cli/program.ts';
 import type { Calls, ModelsReport, NodeApi } from '../../../src-main/engine/api.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { serveNode } from '../../../src-main/engine/serve/serve-node.ts';
 import { addModelFolder } from '../../../src-main/models/owned-models.ts';
 import { writePolicyChoice } from '../../../src-main/models/policy-choice.ts';
