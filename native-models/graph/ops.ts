@@ -2,7 +2,7 @@
  * The table of operators: attributes and the rule from input shapes to output shapes. Everything the policy, the
  * objectives and their gradients are made of. Knows nothing of ONNX (lower.ts) nor of gradients (gradients.ts).
  */
-import { broadcastShapes, formatShape, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
+import { broadcastShapes, elementCount, formatShape, ShapeError, type Dim, type DType, type Shape } from './shape.ts';
 
 type NoAttrs = Record<string, never>;
 
@@ -190,7 +190,7 @@ function reshapeShape(inputs: readonly Value[], attrs: OpAttrs['reshape']): Valu
   const from = inputs[0]!;
   reshapeTarget(from.shape, attrs.shape);
   const count = (shape: Shape): number | null =>
-    shape.every((dim) => typeof dim === 'number') ? shape.reduce<number>((product, dim) => product * dim, 1) : null;
+    shape.every((dim) => typeof dim === 'number') ? elementCount(shape) : null;
   const [before, after] = [count(from.shape), count(attrs.shape)];
   if (before !== null && after !== null && before !== after) {
     throw new ShapeError('reshape', 'number of elements differs', [from.shape, attrs.shape]);

@@ -5,7 +5,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { checkModelId, isSafePath } from './model-listing.ts';
+import { checkModelId, isModelId, isSafePath } from './model-listing.ts';
 
 export interface FoundModel {
   /** ORG/NAME, or NAME. */
@@ -85,11 +85,7 @@ async function inCache(root: string): Promise<FoundModel[]> {
 }
 
 async function asModel(id: string, directory: string, source: FoundModel['source']): Promise<FoundModel | null> {
-  try {
-    checkModelId(id);
-  } catch {
-    return null; // no id that could be asked for
-  }
+  if (!isModelId(id)) return null; // none that could be asked for
   const seen = await inspectFolder(directory);
   return seen ? { id, directory, source, ...seen } : null;
 }

@@ -37,10 +37,13 @@ const PART = '[A-Za-z0-9_][A-Za-z0-9._-]{0,95}';
 const ID = new RegExp(`^${PART}(/${PART})?$`);
 const REVISION = /^[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}$/;
 
+export function isModelId(id: string): boolean {
+  return ID.test(id) && !id.includes('..') && !id.split('/').some((part) => part.endsWith('.'));
+}
+
 /** @throws HubError `hubBadRequest` */
 export function checkModelId(id: string): void {
-  const dotted = id.includes('..') || id.split('/').some((part) => part.endsWith('.'));
-  if (ID.test(id) && !dotted) return;
+  if (isModelId(id)) return;
   throw new HubError('hubBadRequest', {
     message: `${JSON.stringify(id.slice(0, 120))} is no model id.`,
     fix: 'Name it as the hub does, for example HuggingFaceTB/SmolLM2-135M-Instruct.',

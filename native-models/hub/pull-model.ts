@@ -5,11 +5,12 @@
  * Invariants: a folder under its final name is whole and verified; all is written below the models folder; an interrupted
  * pull goes on where it stopped.
  */
-import { mkdir, readdir, rename, rm, statfs, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, rename, rm, statfs, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { downloadFile, type DownloadEvent } from './download-file.ts';
 import { fileHasHash, type FileHash } from './file-hash.ts';
 import { lockFolder } from './folder-lock.ts';
+import { findHalfModels, halfModelFolder, writtenBytes } from './half-models.ts';
 import { defaultTimeouts, HttpClient, type HttpTimeouts } from './http-client.ts';
 import { asDiskError, HubError } from './hub-error.ts';
 import type { HubSettings } from './hub-settings.ts';
@@ -63,7 +64,6 @@ export interface PulledModel {
 
 /** Left free beside the model: a disk filled to the brim breaks other programs. */
 const SPARE_BYTES = 256 * 1024 * 1024;
-const STAGING = '.partial';
 const defaultTuning: PullTuning = {
   connections: 4,
   pieceBytes: 32 * 1024 * 1024,
@@ -91,7 +91,7 @@ export async function pullModel(request: PullRequest): Promise<PulledModel> {
     const present = await readOrigin(target);
     if (present?.commit === commit && present.id === request.id && (await hasAll(target, files)))
       return { directory: target, origin: present, bytes, alreadyThere: true };
-    const staging = join(resolve(request.modelsDirectory), STAGING, `${request.id.replace('/', '--')}--${commit}`);
+    const staging = halfModelFolder(request.modelsDirectory, request.id, commit);
     await mkdir(staging, { recursive: true });
     const unlock = await lockFolder(staging);
     try {
@@ -193,14 +193,6 @@ async function checkRoom(staging: string, files: readonly KnownFile[], { freeByt
   });
 }
 
-/** Blocks on disk, not length: half files have holes. */
-async function writtenBytes(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size, blocks }) => Math.min(size, blocks * 512),
-    () => 0,
-  );
-}
-
 function originOf({ id, endpoint, revision }: ModelAddress, commit: string, files: readonly KnownFile[]): ModelOrigin {
   const listed = files.map(({ path, bytes, hash }): { path: string; bytes: number; hash: FileHash } => ({ path, bytes, hash })); // prettier-ignore
   return { id, revision, commit, endpoint: endpoint.origin, files: listed };
@@ -230,12 +222,8 @@ async function putInPlace(staging: string, target: string): Promise<void> {
 
 /** Half models of other commits of this model will not be asked for again. */
 async function forgetOlder({ modelsDirectory, id }: PullRequest, commit: string): Promise<void> {
-  const folder = join(resolve(modelsDirectory), STAGING);
-  const mine = `${id.replace('/', '--')}--`;
-  for (const name of await readdir(folder).catch(() => [])) {
-    const rest = name.startsWith(mine) ? name.slice(mine.length) : '';
-    if (/^[0-9a-f]{40}$/.test(rest) && rest !== commit) await rm(join(folder, name), { recursive: true, force: true });
-  }
+  for (const half of await findHalfModels(modelsDirectory, id))
+    if (half.commit !== commit) await rm(half.directory, { recursive: true, force: true });
 }
 
 function isKnown(file: ListedFile): file is KnownFile {

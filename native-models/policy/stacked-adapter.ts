@@ -3,9 +3,15 @@
  * both:  W + s1 B1 A1 + s2 B2 A2  =  W + s1 [B1, (s2/s1) B2] [A1; A2],  s = alpha / rank. The factor s2/s1 goes into the stack's B.
  * What comes out is an ordinary LoRA adapter of rank r1 + r2. Knows nothing of graphs, files or training.
  */
-import { adapterSlots, type AdapterConfig } from './adapter.ts';
+import { adapterConfig, adapterSlots, type AdapterConfig } from './adapter.ts';
+import { linearNames } from './linears.ts';
 import type { ParameterSlot } from './parameters.ts';
 import type { PolicyConfig } from './policy-config.ts';
+
+/** Of BRIDGE: as the paper has it, alpha is the rank. On the linears that the first adapter is on, for the two are stacked. */
+export function secondAdapter(rank: number, first: AdapterConfig | null): AdapterConfig {
+  return adapterConfig(rank, rank, first?.targets ?? linearNames);
+}
 
 /** @throws Error unless both adapt the same linears. */
 export function stackedConfig(first: AdapterConfig, second: AdapterConfig): AdapterConfig {

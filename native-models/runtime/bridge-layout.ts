@@ -5,7 +5,7 @@
  */
 import { adapterGradient } from '../policy/adapter-gradient.ts';
 import { addAdapter, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
-import { parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
+import { parameterCount, parameterSlots, type ParameterSlot } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { gradientFromStack, putIntoStack, stackPlaces } from '../policy/stacked-adapter.ts';
 
@@ -38,9 +38,8 @@ export function wholeLayout(config: PolicyConfig, second: AdapterConfig | null):
 /** theta is the adapter `first`; the runtime's is `stackedConfig(first, second)`. */
 export function stackedLayout(config: PolicyConfig, first: AdapterConfig, second: AdapterConfig): BridgeLayout {
   const [ofTheta, ofSecond] = stackPlaces(config, first, second);
-  const lengthOf = (slots: readonly ParameterSlot[]): number => slots.at(-1)!.offset + slots.at(-1)!.length;
   const gradientOf = (place: typeof ofTheta, gradient: Float32Array): Float32Array => {
-    const own = new Float32Array(lengthOf(place.slots));
+    const own = new Float32Array(parameterCount(place.slots));
     gradientFromStack(place, gradient, own);
     return own;
   };

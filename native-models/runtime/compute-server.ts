@@ -5,12 +5,11 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openCheckpointStore, type CheckpointStore } from '../checkpoint/checkpoint-store.ts';
-import { adapterConfig, adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from '../policy/adapter.ts';
-import { linearNames } from '../policy/linears.ts';
+import { adapterSlots, chooseAdapter, initialAdapter, type AdapterConfig } from '../policy/adapter.ts';
 import { saveAdapterFolder } from '../policy/adapter-folder.ts';
 import { loadPolicyFolder, loadPolicyWeights, savePolicyFolder, type StoredAs } from '../policy/load-policy.ts';
 import { policyCard } from '../policy/model-card.ts';
-import { stackedConfig } from '../policy/stacked-adapter.ts';
+import { secondAdapter, stackedConfig } from '../policy/stacked-adapter.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { parameterCount } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
@@ -372,11 +371,6 @@ export class ComputeServer {
 /** The same start on every machine: two nodes with one policy and one adapter differ by what they learn alone. */
 function startOfAdapter(config: PolicyConfig, adapter: AdapterConfig): Float32Array {
   return initialAdapter(adapterSlots(config, adapter), randomStream(ADAPTER_SEED));
-}
-
-/** Of BRIDGE: as the paper has it, alpha is the rank. On the linears that the first adapter is on, for the two are stacked. */
-function secondAdapter(rank: number, first: AdapterConfig | null): AdapterConfig {
-  return adapterConfig(rank, rank, first?.targets ?? linearNames);
 }
 
 function openBridge(

@@ -8,6 +8,7 @@
 import { GraphBuilder } from '../graph/builder.ts';
 import { lowerGraph } from '../graph/lower.ts';
 import type { Value } from '../graph/ops.ts';
+import { elementCount } from '../graph/shape.ts';
 import type { AdamWOptions } from '../optim/adamw.ts';
 import { GraphSession, type DeviceTensor, type Feeds, type SessionOptions } from './ort-session.ts';
 import { loweringFor } from './provider.ts';
@@ -41,7 +42,6 @@ const scalar = (value: number): Feeds[string] => ({ data: Float32Array.of(value)
 /** Of one run: what it makes is on the card beside what it replaces. */
 const MAX_RUN_TENSORS = 64;
 const MAX_RUN_BYTES = 64 * 2 ** 20;
-const lengthOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
 export class DeviceMath {
   private readonly base: Base;
@@ -92,7 +92,7 @@ export class DeviceMath {
       const session = await this.session(`squares ${group.length}`, (g) => squaresGraph(g, group.length), null);
       const rows = group.map((x, i): [string, DeviceTensor] => {
         const width = x.dims.at(-1) ?? 1;
-        return [`x${i}`, x.view([lengthOf(x.dims) / width, width])];
+        return [`x${i}`, x.view([elementCount(x.dims) / width, width])];
       });
       const { y } = await session.run(Object.fromEntries(rows));
       sum += (y!.data as Float32Array)[0]!;
@@ -137,7 +137,7 @@ export class DeviceMath {
     const isMixed = sources.some(({ from }) => from === 'second');
     const names = pairs.map((_, i) => `y${i}`);
     const tail = pairs[0]!.first.dims.slice(1);
-    const rowsOf = (tensor: DeviceTensor): DeviceTensor => tensor.view([tensor.dims[0]!, lengthOf(tail)]);
+    const rowsOf = (tensor: DeviceTensor): DeviceTensor => tensor.view([tensor.dims[0]!, elementCount(tail)]);
     const key = `rows ${isMixed ? 'mixed' : 'plain'} ${pairs.length}`;
     const session = await this.session(key, (g) => rowsGraph(g, pairs.length, isMixed), names);
     const ids = (of: RowSource['from']): Feeds[string] => ({
@@ -185,13 +185,13 @@ function copyGraph(g: GraphBuilder, count: number): void {
   for (let i = 0; i < count; i++) g.output(`y${i}`, g.stopGradient(g.input(`x${i}`, 'float32', [`N${i}`])));
 }
 
-const flat = (tensor: DeviceTensor): DeviceTensor => tensor.view([lengthOf(tensor.dims)]);
+const flat = (tensor: DeviceTensor): DeviceTensor => tensor.view([elementCount(tensor.dims)]);
 
 function* groupsOf<T>(items: readonly T[], tensorOf: (item: T) => DeviceTensor): Iterable<T[]> {
   let group: T[] = [];
   let bytes = 0;
   for (const item of items) {
-    const itsBytes = 4 * lengthOf(tensorOf(item).dims);
+    const itsBytes = 4 * elementCount(tensorOf(item).dims);
     if (group.length > 0 && (group.length === MAX_RUN_TENSORS || bytes + itsBytes > MAX_RUN_BYTES)) {
       yield group;
       [group, bytes] = [[], 0];

@@ -5,6 +5,7 @@
  *
  * Invariant: each of the maps below owns its tensors, and what replaces one disposes it.
  */
+import { elementCount } from '../graph/shape.ts';
 import type { AdamWOptions, AdamWState } from '../optim/adamw.ts';
 import type { ParameterSlot } from '../policy/parameters.ts';
 import type { DeviceMath } from './device-math.ts';
@@ -142,7 +143,7 @@ export class DevicePolicy {
     const all = [this.weights, this.gradient, this.firstMoments, this.secondMoments, this.fixed].flatMap((each) => [
       ...each.values(),
     ]);
-    const bytes = all.reduce((sum, { dims }) => sum + 4 * dims.reduce((product, dim) => product * dim, 1), 0);
+    const bytes = all.reduce((sum, { dims }) => sum + 4 * elementCount(dims), 0);
     return { tensors: all.length, bytes, locations: new Set(all.map(({ location }) => location)) };
   }
 

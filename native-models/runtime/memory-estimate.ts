@@ -5,13 +5,12 @@
  * processes). Knows nothing of how much memory there is.
  */
 import type { GraphBuilder } from '../graph/builder.ts';
-import { adapterConfig, adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
+import { adapterSlots, type AdapterConfig } from '../policy/adapter.ts';
 import { decodeGraph, gradientGraph, scoreGraph, type TokenLossFunction } from '../policy/graphs.ts';
 import { compressedBytes } from '../policy/compressed-weights.ts';
-import { linearNames } from '../policy/linears.ts';
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
-import { stackedConfig } from '../policy/stacked-adapter.ts';
+import { secondAdapter, stackedConfig } from '../policy/stacked-adapter.ts';
 import { paddedLength } from './batch.ts';
 import { rowsThatFit } from './generate.ts';
 import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
@@ -133,7 +132,7 @@ function graphsOf(config: PolicyConfig, adapter: AdapterConfig | null, recompute
 
 /** What BRIDGE keeps (bridge-policy.ts), in numbers: theta and its twin apart from what computes, w, their optimisers. */
 function bridgeCounts(config: PolicyConfig, first: AdapterConfig | null, rank: number) {
-  const second = adapterConfig(rank, rank, first?.targets ?? linearNames);
+  const second = secondAdapter(rank, first);
   const computed = first && stackedConfig(first, second);
   const theta = parameterCount(first ? adapterSlots(config, first) : parameterSlots(config));
   const w = parameterCount(adapterSlots(config, second));

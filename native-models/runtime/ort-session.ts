@@ -7,6 +7,7 @@
 import './no-telemetry.ts'; // first: see there
 import * as ort from 'onnxruntime-node';
 import type { BesideBytes } from '../graph/builder.ts';
+import { elementCount } from '../graph/shape.ts';
 import { providerNames, type ProviderName } from './provider.ts';
 
 export interface TensorView {
@@ -20,7 +21,6 @@ type DeviceBuffer = object;
 const tensors = ort.Tensor as unknown as {
   fromGpuBuffer(buffer: DeviceBuffer, options: { dataType: string; dims: number[] }): ort.Tensor;
 };
-const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
 let alive = 0;
 /** Tensors on the card that were not disposed. */
@@ -65,7 +65,8 @@ export class DeviceTensor {
   }
 
   private under(dims: readonly number[]): ort.Tensor {
-    if (elements(dims) > elements(this.dims)) throw new RangeError(`${dims.join('x')} of ${this.dims.join('x')}`);
+    if (elementCount(dims) > elementCount(this.dims))
+      throw new RangeError(`${dims.join('x')} of ${this.dims.join('x')}`);
     const { type, gpuBuffer } = this.tensor as ort.Tensor & { gpuBuffer: DeviceBuffer };
     return tensors.fromGpuBuffer(gpuBuffer, { dataType: type, dims: [...dims] });
   }

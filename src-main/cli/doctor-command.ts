@@ -4,8 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { HardwareReport, PolicyInfo, ProviderVerdict } from '../engine/api.ts';
-import { NodeFault } from '../engine/serve/faults.ts';
-import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
+import { dataDirectoryOf, findNodeIfAny, type NodePlace } from './find-node.ts';
 import { formatBytes } from './quantities.ts';
 import { renderPrecision } from './status-view.ts';
 import { alignPairs, alignTable, harmless, paint, type Colour, type Terminal } from './terminal.ts';
@@ -47,19 +46,14 @@ export async function showDoctor(options: DoctorOptions, terminal: Terminal, env
   terminal.print(options.json === true ? JSON.stringify(report, null, 2) : renderDoctor(terminal, report));
 }
 
-/** Null where no node runs. */
+/** Null where no node answers, whatever keeps it from that. */
 async function askNode(
   options: DoctorOptions,
   env: NodeJS.ProcessEnv,
   say: (text: string) => void,
 ): Promise<DoctorReport | null> {
-  let found: FoundNode;
-  try {
-    found = await findNode(options, env);
-  } catch (error) {
-    if (error instanceof NodeFault) return null;
-    throw error;
-  }
+  const found = await findNodeIfAny(options, env, () => true);
+  if (found === null) return null;
   try {
     const { node } = found;
     if (options.again === true) {
@@ -85,9 +79,9 @@ async function tryHere(
   env: NodeJS.ProcessEnv,
   say: (text: string) => void,
 ): Promise<DoctorReport> {
-  const { ProviderChoice } = await import('../engine/provider-choice.ts');
-  const { readHardware } = await import('../engine/hardware.ts');
-  const { triedMachine } = await import('../engine/tried-machine.ts');
+  const { ProviderChoice } = await import('../engine/providers/provider-choice.ts');
+  const { readHardware } = await import('../engine/providers/hardware.ts');
+  const { triedMachine } = await import('../engine/providers/tried-machine.ts');
   const { dataFolderPaths } = await import('../engine/data-folder.ts');
   const machine = await readHardware();
   const choice = new ProviderChoice({

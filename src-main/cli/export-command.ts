@@ -31,10 +31,11 @@ async function exportPolicy(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const { config } = loadConfig({ flags, env, file: typeof file === 'string' ? file : undefined });
-  const { bundledPolicyDirectory } = await import('../engine/bundled-policy.ts');
+  const { bundledPolicyDirectory } = await import('../engine/policy/bundled-policy.ts');
   const { ComputeHost, forkCompute } = await import('../../native-models/runtime/compute-host.ts');
+  const { adapterRequestOf } = await import('../models/model-fit.ts');
   const { chosenPolicy } = await import('../models/policy-choice.ts');
-  const { openPolicyHome } = await import('../engine/policy-home.ts');
+  const { openPolicyHome } = await import('../engine/policy/policy-home.ts');
   const { directory: policyDirectory } = await chosenPolicy(config, bundledPolicyDirectory);
   const target = resolve(directory);
   if (target === resolve(policyDirectory)) {
@@ -53,7 +54,7 @@ async function exportPolicy(
       identity: { present: home.identity, earlier: [home.name] },
       provider: 'cpu',
       threads: config.cpuThreads,
-      adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      adapter: adapterRequestOf(config),
       ...(config.method === 'bridge' ? { bridge: { rank: config.bridgeRank } } : {}),
     });
     if (opened.version === 0) {

@@ -31,6 +31,25 @@ export async function findNode(place: NodePlace, env: NodeJS.ProcessEnv): Promis
   return { node, runtime: found.info };
 }
 
+/** Nobody is there: the data folder may be asked, or changed, in the node's place. */
+export function isNotRunning({ code }: NodeFault): boolean {
+  return code === 'noNode' || code === 'nodeEnded';
+}
+
+/** Null where no node runs, by the faults that `isAbsent` takes for that. Throws what else `findNode` throws. */
+export async function findNodeIfAny(
+  place: NodePlace,
+  env: NodeJS.ProcessEnv,
+  isAbsent: (fault: NodeFault) => boolean = isNotRunning,
+): Promise<FoundNode | null> {
+  try {
+    return await findNode(place, env);
+  } catch (error) {
+    if (error instanceof NodeFault && isAbsent(error)) return null;
+    throw error;
+  }
+}
+
 function notFound(reason: 'missing' | 'stale' | 'unreadable', dataDirectory: string, path: string): NodeFault {
   const start = 'Start one with: waggle start --headless (or name its folder with --data DIR).';
   if (reason === 'missing') {

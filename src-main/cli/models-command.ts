@@ -1,6 +1,6 @@
 /**
- * `models`: the commands and their options. What each does is in models-list, models-pull, models-use and models-fit, which are
- * loaded by the command that needs them. Works without a node.
+ * `models`: the commands and their options. What each does is in models-list, models-pull, models-use, models-remove and models-fit,
+ * which are loaded by the command that needs them. Works without a node.
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { NodePlace } from './find-node.ts';
@@ -26,7 +26,7 @@ export interface FitOptions extends ModelsOptions {
   memory?: number;
 }
 
-/** Adds `waggle models [list] | pull | use | fit`. */
+/** Adds `waggle models [list] | pull | use | remove | fit`. */
 export function addModelsCommands(program: Command, surroundings: ModelsSurroundings): void {
   const models = program.command('models').description('models to train: what is known, what is here, what fits');
   const add = (usage: string, description: string, isDefault = false) =>
@@ -37,7 +37,7 @@ export function addModelsCommands(program: Command, surroundings: ModelsSurround
       .option('--data <dir>', "the node's data folder [WAGGLE_DATA]")
       .option('--config <file>', 'JSON file with settings [WAGGLE_CONFIG]')
       .option('--json', 'print JSON');
-  add('list', 'known models and those on this disk, and whether they fit', true).action(
+  add('list', 'known models and those on this disk, whether they fit, and which is in use', true).action(
     async (options: ModelsOptions) => {
       const { listModels } = await import('./models-list.ts');
       await listModels(options, surroundings);
@@ -57,6 +57,12 @@ export function addModelsCommands(program: Command, surroundings: ModelsSurround
     const { useModel } = await import('./models-use.ts');
     await useModel(target, options, surroundings);
   });
+  add('remove <id-or-dir>', 'delete a fetched model, or half a download; a folder is taken off the list only').action(
+    async (target: string, options: ModelsOptions) => {
+      const { removeModel } = await import('./models-remove.ts');
+      await removeModel(target, options, surroundings);
+    },
+  );
   add('fit <dir-or-id>', 'what training a model needs in memory, before it is loaded')
     .option('--group-size <number>', 'answers to each task', atLeast(2))
     .option('--max-tokens <number>', 'longest answer', atLeast(1))

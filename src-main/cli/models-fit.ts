@@ -1,18 +1,21 @@
 /**
  * `models fit`: what training a model needs in memory, before it is loaded; and what the other `models` commands share: the
- * settings, and how a verdict is shown.
+ * settings, which model is in use, and how a verdict is shown.
  */
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { catalogue } from '../../native-models/hub/catalogue.ts';
 import { findModel, inspectFolder, type ModelPlaces } from '../../native-models/hub/find-models.ts';
 import type { PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
 import { estimateMemory } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig, type Config } from '../config.ts';
+import { bundledPolicyDirectory } from '../engine/policy/bundled-policy.ts';
 import { NodeFault } from '../engine/serve/faults.ts';
 import { modelPlaces } from '../models/list-models.ts';
 import { memoryFor, parametersOf, questionFor, readPolicyConfig } from '../models/model-fit.ts';
-import type { NodePlace } from './find-node.ts';
+import { chosenPolicy } from '../models/policy-choice.ts';
+import type { FoundNode, NodePlace } from './find-node.ts';
 import type { FitOptions, ModelsOptions, ModelsSurroundings } from './models-command.ts';
 import { formatBytes } from './quantities.ts';
 import { alignPairs, paint, type Colour } from './terminal.ts';
@@ -94,6 +97,13 @@ export function fitJson({
     parts: estimate.parts,
     work,
   };
+}
+
+/** Of the model that is trained, or at the next start will be; a node that runs knows better than the data folder. */
+export async function directoryInUse(found: FoundNode | null, settings: Config): Promise<string> {
+  const rows = (await found?.node.invoke('models', null))?.rows ?? [];
+  const used = rows.find(({ inUse }) => inUse)?.directory;
+  return used ?? resolve((await chosenPolicy(settings, bundledPolicyDirectory)).directory);
 }
 
 export function settingsOf(options: NodePlace, env: NodeJS.ProcessEnv): Config {

@@ -12,20 +12,15 @@ import { readPolicyConfig } from '../models/model-fit.ts';
 import { BUNDLED_KEY } from '../models/model-rows.ts';
 import { addModelFolder, requireModelFolder } from '../models/owned-models.ts';
 import { fixedBySettings, writePolicyChoice } from '../models/policy-choice.ts';
-import { findNode, type FoundNode } from './find-node.ts';
+import { findNodeIfAny, type FoundNode } from './find-node.ts';
 import type { ModelsOptions, ModelsSurroundings } from './models-command.ts';
 import { placesOf, settingsOf } from './models-fit.ts';
 import { harmless } from './terminal.ts';
 
-const NOT_RUNNING: ReadonlySet<string> = new Set(['noNode', 'nodeEnded']);
-
 export async function useModel(target: string, options: ModelsOptions, around: ModelsSurroundings): Promise<void> {
   const isFolder = target !== BUNDLED_KEY && (await stat(target).catch(() => null))?.isDirectory() === true;
   const key = isFolder ? resolve(target) : target;
-  const found = await findNode(options, around.env).catch((error: unknown) => {
-    if (error instanceof NodeFault && NOT_RUNNING.has(error.code)) return null;
-    throw error;
-  });
+  const found = await findNodeIfAny(options, around.env);
   if (found === null) await chooseForNextStart(key, isFolder, options, around);
   else await useInNode(found, key, isFolder, options, around);
 }

@@ -3,12 +3,12 @@
  * node runs there. Both are the same implementation (swarm/membership); knows nothing of words on a terminal.
  */
 import { dataFolderPaths } from '../engine/data-folder.ts';
-import { faultOf } from '../engine/serve/faults.ts';
+import type { NodeFault } from '../engine/serve/faults.ts';
 import { openIdentity } from '../swarm/identity/identity.ts';
 import { Membership, type NewSwarm, type SwarmCard } from '../swarm/membership/membership.ts';
 import { swarmListPath, type SwarmList } from '../swarm/membership/swarm-list.ts';
 import { listTaskSets } from '../tasks/task-sets.ts';
-import { dataDirectoryOf, findNode, type FoundNode, type NodePlace } from './find-node.ts';
+import { dataDirectoryOf, findNodeIfAny, isNotRunning, type FoundNode, type NodePlace } from './find-node.ts';
 
 export interface KnownSwarms {
   swarms: SwarmCard[];
@@ -29,22 +29,15 @@ export interface SwarmDesk {
   inviteOf(id: string): Promise<string>;
 }
 
-/** What a running node is not there for: its folder is asked instead. */
-const notRunning = new Set(['noNode', 'nodeEnded', 'unreachable']);
-
 /** Throws what `work` throws, and faults of the way to a node that runs but does not answer. */
 export async function withSwarmDesk<T>(
   place: NodePlace,
   env: NodeJS.ProcessEnv,
   work: (desk: SwarmDesk) => Promise<T>,
 ): Promise<T> {
-  let found: FoundNode;
-  try {
-    found = await findNode(place, env);
-  } catch (error) {
-    if (!notRunning.has(faultOf(error)?.code ?? '')) throw error;
-    return work(deskOfFolder(dataDirectoryOf(place, env)));
-  }
+  const isAbsent = (fault: NodeFault): boolean => isNotRunning(fault) || fault.code === 'unreachable';
+  const found = await findNodeIfAny(place, env, isAbsent);
+  if (found === null) return work(deskOfFolder(dataDirectoryOf(place, env)));
   try {
     return await work(deskOfNode(found));
   } finally {

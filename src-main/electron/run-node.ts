@@ -8,7 +8,7 @@ import type { SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
 import type { NodeApi } from '../engine/api.ts';
 import { clientFault } from '../engine/serve/faults.ts';
-import type { OwnerSeams } from '../engine/identity-desk.ts';
+import type { OwnerSeams } from '../engine/swarm/identity-desk.ts';
 import { serveApi } from './api-bridge.ts';
 import type { MessagePipe } from './message-pipe.ts';
 import { parseShellToNode } from './shell-messages.ts';

@@ -5,7 +5,7 @@
  * Invariants: every question is settled, by an answer or by the end of the channel; secrets cross as messages between two processes
  * of this app and are kept nowhere on the way; which words a confirmation shows is decided here, never by who asks.
  */
-import type { OwnerAct, OwnerSeams } from '../engine/identity-desk.ts';
+import type { OwnerAct, OwnerSeams } from '../engine/swarm/identity-desk.ts';
 import type { KeyVault } from '../swarm/identity/kept-identity.ts';
 import type { NodeToShell, ShellAnswer, ShellQuestion } from './shell-messages.ts';
 

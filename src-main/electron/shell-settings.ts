@@ -2,21 +2,16 @@
  * The few things the shell itself remembers (not the node): today only that closing to the tray was explained.
  * Invariant: an unreadable or foreign file means the defaults, never a failed start; writes are atomic.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { readKeptJson } from '../base/kept-json.ts';
 
 const schema = z.object({ closeToTrayExplained: z.boolean().default(false) });
 export type ShellSettings = z.infer<typeof schema>;
 
 export async function readShellSettings(path: string): Promise<ShellSettings> {
-  try {
-    const parsed = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
-    if (parsed.success) return parsed.data;
-  } catch {
-    // Not there yet, or not JSON: the defaults do.
-  }
-  return schema.parse({});
+  return (await readKeptJson(path, schema).catch(() => null)) ?? schema.parse({});
 }
 
 export async function writeShellSettings(path: string, settings: ShellSettings): Promise<void> {

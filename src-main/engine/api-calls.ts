@@ -22,10 +22,10 @@ import type {
   RunState,
   TaskPractice,
 } from './api.ts';
-import type { IdentityDesk } from './identity-desk.ts';
-import type { ModelDesk } from './model-desk.ts';
-import type { SwarmChoice } from './swarm-choice.ts';
-import { listTasks, sampleTask } from './task-inspection.ts';
+import type { IdentityDesk } from './swarm/identity-desk.ts';
+import type { ModelDesk } from './policy/model-desk.ts';
+import type { SwarmChoice } from './swarm/swarm-choice.ts';
+import { listTasks, sampleTask } from './view/task-inspection.ts';
 
 export interface ApiParts {
   config: Config;

@@ -410,6 +410,11 @@ export interface BenefitRow {
   seconds: number;
 }
 
+export interface ReportedComparison extends BenefitRow {
+  /** Both branches were trained on as many groups; else its difference tells nothing of peers. */
+  counts: boolean;
+}
+
 /** What peers' groups bring, as far as measured. */
 export interface BenefitReport {
   /**
@@ -430,7 +435,7 @@ export interface BenefitReport {
   /** How many groups of each kind the next round trains on at most, and what decides that. */
   sharing: { mode: 'fixed' | 'adaptive'; ownGroups: number; peerGroups: number };
   /** Oldest first, the latest 60. */
-  rows: BenefitRow[];
+  rows: ReportedComparison[];
 }
 
 /** A swarm as its signed description states it; the name is one visible line. */

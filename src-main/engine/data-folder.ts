@@ -8,13 +8,14 @@
  * lock can exist and no process id can be mistaken for another. `runtime.json` only informs: after a kill it names a process
  * that is gone, and a reader finds its port closed.
  */
-import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { asDiskFull, DiskFullError, freeBytesAt, removeLeftovers, writeFileAtomic } from '../base/atomic-file.ts';
 import { describeError, errnoCode, WaggleError } from '../base/errors.ts';
+import { readKeptJson } from '../base/kept-json.ts';
 
 export interface DataFolderPaths {
   root: string;
@@ -119,12 +120,8 @@ export async function openDataFolder(root: string, options: { minFreeBytes?: num
 }
 
 /** The running node of a folder as it noted itself; null when there is no note or it is unreadable. The node may be gone. */
-export async function readRuntimeNote(root: string): Promise<RuntimeNote | null> {
-  try {
-    return runtimeNote.parse(JSON.parse(await readFile(dataFolderPaths(root).runtime, 'utf8')));
-  } catch {
-    return null;
-  }
+export function readRuntimeNote(root: string): Promise<RuntimeNote | null> {
+  return readKeptJson(dataFolderPaths(root).runtime, runtimeNote).catch(() => null);
 }
 
 async function lock(paths: DataFolderPaths): Promise<() => void> {

@@ -12,6 +12,7 @@ import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import { createObjective } from '../objective/index.ts';
 import type { Objective } from '../objective/objective.ts';
+import { adapterRequestOf } from '../models/model-fit.ts';
 import { chosenPolicy, type ChosenPolicy } from '../models/policy-choice.ts';
 import { openStore, type RoundRecord, type Store } from '../store/store.ts';
 import type { Identity } from '../swarm/identity/identity.ts';
@@ -19,28 +20,28 @@ import { openKeptIdentity, type KeptWhere } from '../swarm/identity/kept-identit
 import { apiCalls } from './api-calls.ts';
 import { BenefitMeter } from './benefit/benefit-meter.ts';
 import type { CallName, Calls, Events, NodeApi } from './api.ts';
-import { bundledPolicyDirectory } from './bundled-policy.ts';
-import { ComputeSupervisor } from './compute-supervisor.ts';
+import { bundledPolicyDirectory } from './policy/bundled-policy.ts';
+import { ComputeSupervisor } from './compute/compute-supervisor.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
-import { DemonstrationKeeper } from './demonstrations.ts';
-import { IdentityDesk, type OwnerSeams } from './identity-desk.ts';
+import { DemonstrationKeeper } from './rounds/demonstrations.ts';
+import { IdentityDesk, type OwnerSeams } from './swarm/identity-desk.ts';
 import type { RoundResult, SwarmPort } from './loop.ts';
-import { ModelDesk } from './model-desk.ts';
-import { NodeView } from './node-view.ts';
-import type { PolicyHome } from './policy-home.ts';
-import { PolicySlot } from './policy-slot.ts';
-import { OwnProfile } from './own-profile.ts';
-import { Practice } from './practice.ts';
-import { ProviderChoice } from './provider-choice.ts';
-import { RoundLedger } from './round-ledger.ts';
-import { roundRecord } from './round-record.ts';
-import { RunControl } from './run-control.ts';
-import { createRunState, type RunStateHolder } from './run-state.ts';
-import { SwarmChoice } from './swarm-choice.ts';
-import { NodeSwarm, practisedTaskSet } from './swarm-port.ts';
-import { WorkFit } from './work-fit.ts';
-import { TrainedTime } from './trained-time.ts';
-import { triedMachine } from './tried-machine.ts';
+import { ModelDesk } from './policy/model-desk.ts';
+import { NodeView } from './view/node-view.ts';
+import type { PolicyHome } from './policy/policy-home.ts';
+import { PolicySlot } from './policy/policy-slot.ts';
+import { OwnProfile } from './swarm/own-profile.ts';
+import { Practice } from './rounds/practice.ts';
+import { ProviderChoice } from './providers/provider-choice.ts';
+import { RoundLedger } from './rounds/round-ledger.ts';
+import { roundRecord } from './rounds/round-record.ts';
+import { RunControl } from './run/run-control.ts';
+import { createRunState, type RunStateHolder } from './run/run-state.ts';
+import { SwarmChoice } from './swarm/swarm-choice.ts';
+import { NodeSwarm, practisedTaskSet } from './swarm/swarm-port.ts';
+import { WorkFit } from './compute/work-fit.ts';
+import { TrainedTime } from './run/trained-time.ts';
+import { triedMachine } from './providers/tried-machine.ts';
 
 export interface EngineOptions {
   config: Config;
@@ -321,7 +322,7 @@ class WaggleEngine implements Engine {
       policy: () => this.openedPolicy(),
       threads: config.cpuThreads,
       decodePrecision: config.decodePrecision,
-      adapter: { mode: config.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      adapter: adapterRequestOf(config),
       bridge: config.method === 'bridge' ? { rank: config.bridgeRank } : null,
       target: () => this.providers.choose(),
       giveUp: (trouble) => this.providers.giveUp(trouble),

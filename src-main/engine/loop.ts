@@ -11,19 +11,20 @@ import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import { createRandom } from '../base/random.ts';
 import type { Config } from '../config.ts';
 import { mean, type Objective } from '../objective/objective.ts';
-import { generateRollouts, promptTokens, verifyRollouts, type OwnGroup, type PolicyText } from '../rollout/rollout.ts';
+import {
+  generateOptions,
+  generateRollouts,
+  promptTokens,
+  verifyRollouts,
+  type OwnGroup,
+  type PolicyText,
+} from '../rollout/rollout.ts';
 import { instantiate } from '../tasks/task-ref.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { peerTokenGroup, type TokenGroup } from '../train/rows.ts';
-import {
-  executePlan,
-  planTraining,
-  withNeededLogprobs,
-  type TrainOutcome,
-  type TrainPart,
-  type TrainPlan,
-} from '../train/train-round.ts';
+import { executePlan, planTraining, withNeededLogprobs, type TrainPart, type TrainPlan } from '../train/train-round.ts';
 import type { ChosenDemonstration } from '../train/choose-demonstrations.ts';
+import type { TrainOutcome } from '../train/outcome.ts';
 import { planBridge } from '../train/plan-bridge.ts';
 import { choosePeerGroups, withinSurpriseGap, type PeerGroupOptions } from '../train/foreign-groups.ts';
 import { sampleOwnGroups, type TrainingSetOptions } from '../train/training-set.ts';
@@ -103,7 +104,7 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
 
   const tasks = parts.tasks(round);
   const generated = await stage('generate', () =>
-    generateRollouts(compute, policy, tasks, generateOptions(config, random.uint32()), (tokens) =>
+    generateRollouts(compute, policy, tasks, generateOptions(config, config.groupSize, random.uint32()), (tokens) =>
       parts.report('generate', tokens, tasks.length * config.groupSize * config.maxNewTokens),
     ),
   );
@@ -154,11 +155,6 @@ function planRound(
   if (!bridge) return planTraining(rewarded, policy.version, config);
   const { imitation, startedAt } = bridge;
   return planBridge(rewarded, { imitation, startedAt, demonstrations, policyVersion: policy.version }, config);
-}
-
-function generateOptions(config: Config, seed: number) {
-  const { groupSize, maxNewTokens, temperature, topK, topP, stopTexts } = config;
-  return { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, stopTexts, seed };
 }
 
 /** Groups that have something to teach go first; a peer would drop the others. */

@@ -5,14 +5,14 @@
  * Invariants: what is wanted is on disk (`downloads.json`) before it begins, so a restart goes on with it; a cancelled download keeps
  * what has arrived, and goes on from there when it is started again.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { HubError } from '../../native-models/hub/hub-error.ts';
 import { hubSettings } from '../../native-models/hub/hub-settings.ts';
-import { checkModelId } from '../../native-models/hub/model-listing.ts';
+import { checkModelId, isModelId } from '../../native-models/hub/model-listing.ts';
 import type { PullProgress, PullTuning } from '../../native-models/hub/pull-model.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { asFault, WaggleError } from '../base/errors.ts';
+import { readKeptJson } from '../base/kept-json.ts';
 import type { Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import type { ModelDownload } from '../engine/api.ts';
@@ -43,7 +43,6 @@ interface Download {
 const AT_ONCE = 2;
 const MOST = 32;
 const SAY_EVERY_MS = 250;
-const MAX_FILE_CHARACTERS = 64 * 1024;
 const wantedFile = z.object({ version: z.literal(1), ids: z.array(z.string().max(200)).max(MOST) });
 
 export class ModelDownloads {
@@ -60,7 +59,8 @@ export class ModelDownloads {
   /** Goes on with what was wanted when the node ended. A damaged list is an empty one. */
   async resume(): Promise<void> {
     const { path, log } = this.options;
-    const ids = await readFile(path, 'utf8').then(parseWanted, () => []);
+    const kept = await readKeptJson(path, wantedFile).catch(() => null);
+    const ids = [...new Set(kept?.ids.filter(isModelId))];
     for (const id of ids) this.enqueue(id);
     if (ids.length > 0) log.info(`Going on with the download of ${ids.join(', ')}`);
     this.pump();
@@ -192,24 +192,6 @@ export class ModelDownloads {
     });
     this.writing = written.catch(() => undefined);
     return written;
-  }
-}
-
-function parseWanted(text: string): string[] {
-  if (text.length > MAX_FILE_CHARACTERS) return [];
-  try {
-    return [...new Set(wantedFile.parse(JSON.parse(text)).ids.filter(isModelId))];
-  } catch {
-    return [];
-  }
-}
-
-function isModelId(id: string): boolean {
-  try {
-    checkModelId(id);
-    return true;
-  } catch {
-    return false;
   }
 }
 

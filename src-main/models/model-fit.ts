@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
-import { chooseAdapter } from '../../native-models/policy/adapter.ts';
+import { chooseAdapter, type AdapterRequest } from '../../native-models/policy/adapter.ts';
 import { parameterCount, parameterSlots } from '../../native-models/policy/parameters.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../native-models/policy/policy-config.ts';
 import { fitWork, type Fit } from '../../native-models/runtime/fit-work.ts';
@@ -43,12 +43,19 @@ export async function readPolicyConfig(directory: string): Promise<PolicyConfig>
   return parsePolicyConfig(json);
 }
 
+/** What the settings want trained. */
+export function adapterRequestOf(
+  settings: Pick<Config, 'adapter' | 'loraRank' | 'loraAlpha' | 'loraTargets'>,
+): AdapterRequest {
+  const { adapter: mode, loraRank: rank, loraAlpha: alpha, loraTargets: targets } = settings;
+  return { mode, rank, alpha, targets };
+}
+
 /** The memory that a round of these settings asks for. */
 export function questionFor(config: PolicyConfig, settings: Config, wishes: FitWishes = {}): MemoryQuestion {
-  const { ownObjective, peerObjective, method, klWeight, loraRank, loraAlpha, loraTargets } = settings;
+  const { ownObjective, peerObjective, method, klWeight } = settings;
   const isBridge = (wishes.method ?? method) === 'bridge';
-  const mode = wishes.adapter ?? settings.adapter;
-  const request = { mode, rank: loraRank, alpha: loraAlpha, targets: loraTargets };
+  const request = adapterRequestOf({ ...settings, adapter: wishes.adapter ?? settings.adapter });
   const adapter = chooseAdapter(parametersOf(config), request);
   // A copy that cannot be had with all weights trained is refused when the policy is opened.
   const decode = adapter ? planDecode(settings.decodePrecision, { config, adapted: true, provider: 'cpu' }) : null;

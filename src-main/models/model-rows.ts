@@ -1,4 +1,7 @@
-/** Listed models as the rows that the API gives: plain data, with what can be done about each. Pure but for reading folders. */
+/**
+ * What can be chosen among: listed models, the bundled one and added folders; and these as the rows that the API gives, plain data with
+ * what can be done about each. Pure but for reading folders.
+ */
 import { basename } from 'node:path';
 import type { ModelPlaces } from '../../native-models/hub/find-models.ts';
 import type { Fit } from '../../native-models/runtime/fit-work.ts';
@@ -10,7 +13,7 @@ import { parametersOf, questionFor } from './model-fit.ts';
 /** Key of the policy that ships with Waggle. */
 export const BUNDLED_KEY = 'bundled';
 
-export interface RowsQuestion {
+export interface ChoicesQuestion {
   places: ModelPlaces;
   settings: Config;
   bundledDirectory: string;
@@ -18,27 +21,39 @@ export interface RowsQuestion {
   folders: readonly string[];
   /** Of the policy that is trained, or about to be. */
   usedDirectory: string;
+}
+export interface RowsQuestion extends ChoicesQuestion {
   /** Rounds that were trained and kept, by model folder. */
   trained: ReadonlyMap<string, { round: number; at: number }>;
 }
 
+/** A model that can be trained, or could be once it is here. */
+export interface ModelChoice extends Pick<ModelRow, 'key' | 'source' | 'directory' | 'inUse'> {
+  model: ListedModel;
+}
+
 /** The bundled one, known ones by size, others on this disk, added folders; the one in use is always among them. */
-export async function modelRows(question: RowsQuestion): Promise<ModelRow[]> {
+export async function modelChoices(question: ChoicesQuestion): Promise<ModelChoice[]> {
   const { places, settings, bundledDirectory, folders, usedDirectory } = question;
-  const listed = await listModels(places, settings);
-  const rows = [
-    rowOf(question, await folderOr(bundledDirectory, BUNDLED_KEY, settings), BUNDLED_KEY, 'bundled'),
-    ...listed.map((model) => rowOf(question, model, model.id, sourceOf(model))),
+  const choice = (model: ListedModel, key: string, source: ModelRow['source']): ModelChoice => {
+    const inUse = model.found?.directory === usedDirectory;
+    const isHere = model.found?.lacks === null || inUse;
+    return { key, source, model, inUse, directory: isHere ? model.found!.directory : null };
+  };
+  const ofFolder = async (folder: string): Promise<ModelChoice> =>
+    choice(await folderOr(folder, basename(folder), settings), folder, 'folder');
+  const choices = [
+    choice(await folderOr(bundledDirectory, BUNDLED_KEY, settings), BUNDLED_KEY, 'bundled'),
+    ...(await listModels(places, settings)).map((model) => choice(model, model.id, sourceOf(model))),
   ];
-  for (const folder of folders) {
-    if (!rows.some(({ directory }) => directory === folder))
-      rows.push(rowOf(question, await folderOr(folder, basename(folder), settings), folder, 'folder'));
-  }
-  if (!rows.some(({ inUse }) => inUse)) {
-    const used = await folderOr(usedDirectory, basename(usedDirectory), settings);
-    rows.push(rowOf(question, used, usedDirectory, 'folder'));
-  }
-  return rows;
+  for (const folder of folders)
+    if (!choices.some(({ directory }) => directory === folder)) choices.push(await ofFolder(folder));
+  if (!choices.some(({ inUse }) => inUse)) choices.push(await ofFolder(usedDirectory));
+  return choices;
+}
+
+export async function modelRows(question: RowsQuestion): Promise<ModelRow[]> {
+  return (await modelChoices(question)).map((choice) => rowOf(question, choice));
 }
 
 async function folderOr(directory: string, id: string, settings: Config): Promise<ListedModel> {
@@ -53,19 +68,14 @@ function sourceOf({ found }: ListedModel): ModelRow['source'] {
 }
 
 function rowOf(
-  { settings, usedDirectory, trained }: RowsQuestion,
-  { id, config, known, found, fit, problem }: ListedModel,
-  key: string,
-  source: ModelRow['source'],
+  { settings, trained }: RowsQuestion,
+  { key, source, directory, inUse, model: { id, config, known, found, fit, problem } }: ModelChoice,
 ): ModelRow {
-  const directory = found?.directory ?? null;
-  const whole = found?.lacks === null;
-  const inUse = directory !== null && directory === usedDirectory;
   return {
     key,
-    name: key === BUNDLED_KEY && directory !== null ? basename(directory) : id,
+    name: key === BUNDLED_KEY && found !== null ? basename(found.directory) : id,
     source,
-    directory: whole || inUse ? directory : null,
+    directory,
     family: config?.architecture ?? null,
     parameters: config ? parametersOf(config) : null,
     contextTokens: config?.contextTokens ?? null,
@@ -76,7 +86,7 @@ function rowOf(
     fit: fit && config ? fitFacts(fit, questionFor(config, settings).adapter !== null) : null,
     problem,
     inUse,
-    trained: (directory === null ? undefined : trained.get(directory)) ?? null,
+    trained: (found && trained.get(found.directory)) ?? null,
     deletable: source === 'models' && !inUse,
   };
 }

@@ -2,30 +2,23 @@
  * What a node's owner has added and may delete: model folders elsewhere on this machine, kept as a list, and models that were
  * fetched. Deletes nothing but what lies in the node's own models folder.
  */
-import { mkdir, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { inspectFolder } from '../../native-models/hub/find-models.ts';
+import { findHalfModels } from '../../native-models/hub/half-models.ts';
 import { modelFolder } from '../../native-models/hub/model-origin.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { errnoCode, WaggleError } from '../base/errors.ts';
+import { WaggleError } from '../base/errors.ts';
+import { readKeptJson } from '../base/kept-json.ts';
 
 const MOST_FOLDERS = 64;
-const MAX_FILE_CHARACTERS = 512 * 1024;
-const STAGING = '.partial';
 const LEAVING = '.removing';
 const folderFile = z.object({ version: z.literal(1), folders: z.array(z.string().min(1).max(4096)).max(MOST_FOLDERS) });
 
 /** Absolute paths, in the order they were added. A damaged list is an empty one: the folders themselves are untouched. */
 export async function readModelFolders(dataDirectory: string): Promise<string[]> {
-  try {
-    const text = await readFile(listPath(dataDirectory), 'utf8');
-    return text.length > MAX_FILE_CHARACTERS ? [] : folderFile.parse(JSON.parse(text)).folders;
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === undefined || code === 'ENOENT') return [];
-    throw error;
-  }
+  return (await readKeptJson(listPath(dataDirectory), folderFile))?.folders ?? [];
 }
 
 /** @returns the folder's absolute path. @throws WaggleError notAModelFolder, tooManyFolders; DiskFullError */
@@ -82,11 +75,7 @@ export async function deleteModel(modelsDirectory: string, id: string): Promise<
     await rename(real, leaving);
     await rm(leaving, { recursive: true, force: true });
   }
-  const mine = `${id.replace('/', '--')}--`;
-  for (const name of await readdir(join(root, STAGING)).catch(() => [])) {
-    if (/^[0-9a-f]{40}$/.test(name.startsWith(mine) ? name.slice(mine.length) : ''))
-      await rm(join(root, STAGING, name), { recursive: true, force: true });
-  }
+  for (const { directory } of await findHalfModels(root, id)) await rm(directory, { recursive: true, force: true });
 }
 
 /** What an interrupted deletion left. */

@@ -3,11 +3,12 @@
  * or with `waggle models use`, else the bundled one. The choice is a small file of the data folder, so that the next start finds it.
  * Knows nothing of whether the folder can be opened.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { errnoCode, WaggleError } from '../base/errors.ts';
+import { WaggleError } from '../base/errors.ts';
+import { readKeptJson } from '../base/kept-json.ts';
 import type { Config } from '../config.ts';
 
 export type PolicyOrigin = 'settings' | 'choice' | 'bundled';
@@ -17,7 +18,6 @@ export interface ChosenPolicy {
   origin: PolicyOrigin;
 }
 
-const MAX_FILE_CHARACTERS = 16_384;
 const choiceFile = z.object({ version: z.literal(1), directory: z.string().min(1).max(4096) });
 
 function choicePath(dataDirectory: string): string {
@@ -32,15 +32,7 @@ export async function chosenPolicy(config: Config, bundledDirectory: () => strin
 }
 
 async function readChoice(dataDirectory: string): Promise<string | null> {
-  try {
-    const text = await readFile(choicePath(dataDirectory), 'utf8');
-    if (text.length > MAX_FILE_CHARACTERS) return null;
-    return choiceFile.parse(JSON.parse(text)).directory;
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === undefined || code === 'ENOENT') return null;
-    throw error;
-  }
+  return (await readKeptJson(choicePath(dataDirectory), choiceFile))?.directory ?? null;
 }
 
 /** Null: the bundled policy. Settings still go before it. @throws DiskFullError */

@@ -6,6 +6,7 @@ import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { GeneratedCompletion, GenerateOptions } from '../../native-models/runtime/generate.ts';
 import { chatPromptTokens, type ChatTemplate } from '../../native-models/text/chat-template.ts';
 import type { Tokenizer } from '../../native-models/text/tokenizer.ts';
+import type { Config } from '../config.ts';
 import type { TaskInstance } from '../tasks/task.ts';
 import { verifyCompletion, type VerifyOptions } from '../tasks/verify-completions.ts';
 import type { Completion } from '../types.ts';
@@ -43,6 +44,17 @@ export function completionText(
   return tokenizer.decode(ended ? tokens.slice(0, -1) : tokens);
 }
 
+/** The settings that say how an answer is sampled. */
+export type SamplingSettings = Pick<Config, 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'stopTexts'>;
+
+export function generateOptions(
+  { maxNewTokens, temperature, topK, topP, stopTexts }: SamplingSettings,
+  completionsPerPrompt: number,
+  seed: number,
+): GenerateOptions {
+  return { completionsPerPrompt, maxNewTokens, temperature, topK, topP, stopTexts, seed };
+}
+
 /** @throws ComputeError from the compute process */
 export async function generateRollouts(
   compute: ComputeHost,
@@ -76,4 +88,9 @@ export function verifyRollouts(
       };
     }),
   }));
+}
+
+/** Of all completions. */
+export function generatedTokens(groups: readonly OwnGroup[]): number {
+  return groups.reduce((sum, { completions }) => sum + completions.reduce((n, { tokens }) => n + tokens.length, 0), 0);
 }

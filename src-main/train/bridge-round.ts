@@ -5,7 +5,9 @@
 import type { TrainRow } from '../../native-models/runtime/batch.ts';
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
 import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
-import type { TrainOutcome, TrainPlan } from './train-round.ts';
+import { mean } from '../objective/objective.ts';
+import { addPart, addStep, type TrainOutcome } from './outcome.ts';
+import type { TrainPlan } from './train-round.ts';
 
 /** What BRIDGE adds to a round's plan. */
 export interface BridgePlan {
@@ -15,14 +17,6 @@ export interface BridgePlan {
   /** Of each epoch, as the ordinary optimisers. */
   lambdas: number[];
   adapters: AdamWOptions[];
-}
-/** Means over the round's steps; null where a term was left out. */
-export interface BridgeFigures {
-  demonstrations: number;
-  lambda: number;
-  sftLoss: number | null;
-  cooperativeGain: number | null;
-  adapterGradientNorm: number | null;
 }
 
 /** Does an epoch's work in passes that fit into memory: again, with smaller ones, where it ran out. */
@@ -38,7 +32,7 @@ export async function executeBridge(
   const { sft, demonstrations, lambdas, adapters } = plan.bridge;
   const sums = { sftLoss: new Mean(), cooperativeGain: new Mean(), adapterGradientNorm: new Mean() };
   for (const [epoch, theta] of plan.optimizers.entries()) {
-    const { version, applied, gradientNorm, ...step } = await inPasses(epoch, (compute, maxTokens) =>
+    const step = await inPasses(epoch, (compute, maxTokens) =>
       compute.call('bridgeStep', {
         sft,
         demonstrations,
@@ -51,26 +45,20 @@ export async function executeBridge(
       }),
     );
     outcome.tokens += step.sft?.tokens ?? 0;
-    step.rl.forEach(({ loss, metrics, tokens }, i) => {
+    step.rl.forEach((sum, i) => {
       // At theta and, for the gain, at its twin.
-      outcome.tokens += tokens * (step.cooperativeGain === null ? 1 : 2);
-      const part = (outcome.parts[plan.parts[i]!.source] ??= { loss: 0, metrics: {} });
-      part.loss += loss / plan.epochs;
-      for (const [name, value] of Object.entries(metrics)) part.metrics[name] = (part.metrics[name] ?? 0) + value;
+      outcome.tokens += sum.tokens * (step.cooperativeGain === null ? 1 : 2);
+      addPart(outcome, plan.parts[i]!.source, sum, plan.epochs);
     });
     sums.sftLoss.add(step.sft?.loss ?? null);
     sums.cooperativeGain.add(step.cooperativeGain);
     sums.adapterGradientNorm.add(step.adapterGradientNorm);
-    outcome.steps++;
-    outcome.policyVersion = version;
-    outcome.gradientNorm += gradientNorm / plan.epochs;
-    outcome.learningRate = theta.learningRate;
-    if (!applied) outcome.skippedSteps++;
+    addStep(outcome, { ...step, learningRate: theta.learningRate }, plan.epochs);
     onStep(outcome.steps);
   }
   outcome.bridge = {
     demonstrations: demonstrations.length,
-    lambda: lambdas.reduce((sum, lambda) => sum + lambda, 0) / lambdas.length,
+    lambda: mean(lambdas),
     sftLoss: sums.sftLoss.value,
     cooperativeGain: sums.cooperativeGain.value,
     adapterGradientNorm: sums.adapterGradientNorm.value,

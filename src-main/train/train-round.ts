@@ -10,7 +10,8 @@ import type { GradientSum } from '../../native-models/runtime/policy-runtime.ts'
 import type { AdamWOptions } from '../../native-models/optim/adamw.ts';
 import { warmupConstant } from '../../native-models/optim/schedule.ts';
 import type { Objective, ObjectiveName } from '../objective/objective.ts';
-import { executeBridge, type BridgeFigures, type BridgePlan } from './bridge-round.ts';
+import { executeBridge, type BridgePlan } from './bridge-round.ts';
+import { addPart, addStep, emptyOutcome, type GroupSource, type TrainOutcome } from './outcome.ts';
 import { trainRows, type TokenGroup } from './rows.ts';
 
 export interface TrainOptions {
@@ -32,7 +33,6 @@ export function ratedFor<T extends { learningRate: number; adapterLearningRate: 
   return adapter === null ? options : { ...options, learningRate: options.adapterLearningRate };
 }
 
-export type GroupSource = 'own' | 'peers';
 export interface TrainPart {
   source: GroupSource;
   objective: Objective;
@@ -51,25 +51,6 @@ export interface TrainPlan {
   optimizers: AdamWOptions[];
   /** Where BRIDGE trains the policy. */
   bridge?: BridgePlan;
-}
-
-/** What one source's groups showed, per objective metric: sums over the completion tokens of all epochs. */
-export interface PartOutcome {
-  loss: number;
-  metrics: Record<string, number>;
-}
-export interface TrainOutcome {
-  /** Optimiser steps since the base policy. */
-  policyVersion: number;
-  steps: number;
-  tokens: number;
-  /** Mean over the steps, before clipping. */
-  gradientNorm: number;
-  learningRate: number;
-  /** Steps left out because the gradient was not finite. */
-  skippedSteps: number;
-  parts: Partial<Record<GroupSource, PartOutcome>>;
-  bridge?: BridgeFigures;
 }
 
 const ADAM_EPSILON = 1e-8;
@@ -171,15 +152,7 @@ export async function executePlan(
   onStep: (steps: number) => void = () => undefined,
   onShrunk: (maxTokens: number, cause: ComputeError) => void = () => undefined,
 ): Promise<TrainOutcome> {
-  const outcome: TrainOutcome = {
-    policyVersion: 0,
-    steps: 0,
-    tokens: 0,
-    gradientNorm: 0,
-    learningRate: 0,
-    skippedSteps: 0,
-    parts: {},
-  };
+  const outcome = emptyOutcome();
   if (plan.bridge) {
     const { bridge, parts } = plan;
     const rows = [...bridge.demonstrations, ...parts.flatMap((part) => part.rows)];
@@ -195,16 +168,10 @@ export async function executePlan(
   for (const [epoch, optimizer] of plan.optimizers.entries()) {
     for (const { source, sum } of await epochGradient(compute, plan, epoch, onShrunk)) {
       outcome.tokens += sum.tokens;
-      const part = (outcome.parts[source] ??= { loss: 0, metrics: {} });
-      part.loss += sum.loss / plan.epochs;
-      for (const [name, value] of Object.entries(sum.metrics)) part.metrics[name] = (part.metrics[name] ?? 0) + value;
+      addPart(outcome, source, sum, plan.epochs);
     }
     const update = await compute.call('update', { optimizer, maxGradientNorm: plan.maxGradientNorm });
-    outcome.steps++;
-    outcome.policyVersion = update.version;
-    outcome.gradientNorm += update.gradientNorm / plan.epochs;
-    outcome.learningRate = update.learningRate;
-    if (!update.applied) outcome.skippedSteps++;
+    addStep(outcome, update, plan.epochs);
     onStep(outcome.steps);
   }
   return outcome;

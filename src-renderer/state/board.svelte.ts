@@ -6,9 +6,9 @@ import type { BoardRow, BoardWindow, OwnScore } from '../../src-main/engine/api.
 import type { PeerId } from '../../src-main/types.ts';
 import type { LinkedClient } from '../api/connection.ts';
 import { toFault } from '../api/fault.ts';
-import { loadWhenOpen, type Loading } from './loading.ts';
+import { loadRegularly, type Loading } from './loading.ts';
 
-const askEveryMs = 10_000;
+const everyMs = 10_000;
 
 export class BoardController {
   /** Highest score first; empty without a swarm. */
@@ -32,18 +32,12 @@ export class BoardController {
   }
 
   watch(): () => void {
-    const end = loadWhenOpen(
+    return loadRegularly(
       this.#client,
       () => this.#load(),
       (loading) => (this.loading = loading),
+      { everyMs },
     );
-    const timer = setInterval(() => {
-      if (!document.hidden) this.#load().catch(() => undefined); // a lost link is shown by the page
-    }, askEveryMs);
-    return () => {
-      clearInterval(timer);
-      end();
-    };
   }
 
   async choose(window: BoardWindow): Promise<void> {

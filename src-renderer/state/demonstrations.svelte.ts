@@ -1,9 +1,8 @@
 /** Where right answers to imitate come from and which were imitated lately; asked for again as rounds finish, at most every few seconds. */
 import type { DemonstrationReport } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
-import { loadWhenOpen, type Loading } from './loading.ts';
+import { loadAsRoundsFinish, type Loading } from './loading.ts';
 
-const REFRESH_MS = 4000;
 const SHOWN = 24;
 
 export class DemonstrationsController {
@@ -16,21 +15,9 @@ export class DemonstrationsController {
   }
 
   watch(): () => void {
-    let timer: ReturnType<typeof setTimeout> | undefined;
     const load = async () => {
       this.report = await this.#client.invoke('demonstrations', { limit: SHOWN });
     };
-    const ends = [
-      loadWhenOpen(this.#client, load, (loading) => (this.loading = loading)),
-      this.#client.subscribe('round', () => {
-        timer ??= setTimeout(() => {
-          timer = undefined;
-          // What is shown stays; a lost link is told by the page itself.
-          load().catch(() => undefined);
-        }, REFRESH_MS);
-      }),
-      () => clearTimeout(timer),
-    ];
-    return () => ends.forEach((end) => end());
+    return loadAsRoundsFinish(this.#client, load, (loading) => (this.loading = loading));
   }
 }

@@ -4,11 +4,11 @@
  */
 import type { Calls, IdentityReport } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
-import { loadWhenOpen, type Loading } from './loading.ts';
+import { loadRegularly, type Loading } from './loading.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 
 export type ProfileNames = Calls['previewProfile']['result'];
-const askEveryMs = 30_000;
+const everyMs = 30_000;
 
 export class IdentityController {
   report = $state.raw<IdentityReport | null>(null);
@@ -23,14 +23,7 @@ export class IdentityController {
     const load = async (): Promise<void> => {
       this.report = await this.#client.invoke('identity', null);
     };
-    const end = loadWhenOpen(this.#client, load, (loading) => (this.loading = loading));
-    const timer = setInterval(() => {
-      if (!document.hidden) load().catch(() => undefined); // a lost link is shown by the page
-    }, askEveryMs);
-    return () => {
-      clearInterval(timer);
-      end();
-    };
+    return loadRegularly(this.#client, load, (loading) => (this.loading = loading), { everyMs });
   }
 
   preview(names: ProfileNames): Promise<Outcome<ProfileNames>> {

@@ -1,6 +1,6 @@
 /**
  * Shared by the controllers: run a load whenever the link to the node is (again) open, and when the node has gone over to another
- * policy, whose rounds and exams are others. Knows nothing of what is loaded.
+ * policy, whose rounds and exams are others; for what the API does not push, again and again besides. Knows nothing of what is loaded.
  */
 import type { ApiFault } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
@@ -42,4 +42,44 @@ export function loadWhenOpen(
     ended = true;
     ends.forEach((end) => end());
   };
+}
+
+/** As `loadWhenOpen`, and every `everyMs` while the page is seen and `isWanted`. A repetition that fails leaves what is shown. */
+export function loadRegularly(
+  client: LinkedClient,
+  load: () => Promise<void>,
+  report: (loading: Loading) => void,
+  { everyMs, isWanted = () => true }: { everyMs: number; isWanted?: () => boolean },
+): () => void {
+  const end = loadWhenOpen(client, load, report);
+  const timer = setInterval(() => {
+    // A lost link is shown by the page; the next opening loads again.
+    if (!document.hidden && isWanted()) load().catch(() => undefined);
+  }, everyMs);
+  return () => {
+    clearInterval(timer);
+    end();
+  };
+}
+
+const ROUNDS_GATHER_MS = 4000;
+
+/** As `loadWhenOpen`, and as rounds finish, at most every few seconds. A repetition that fails leaves what is shown. */
+export function loadAsRoundsFinish(
+  client: LinkedClient,
+  load: () => Promise<void>,
+  report: (loading: Loading) => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const ends = [
+    loadWhenOpen(client, load, report),
+    client.subscribe('round', () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        load().catch(() => undefined); // a lost link is told by the page itself
+      }, ROUNDS_GATHER_MS);
+    }),
+    () => clearTimeout(timer),
+  ];
+  return () => ends.forEach((end) => end());
 }

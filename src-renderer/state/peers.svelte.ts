@@ -1,9 +1,9 @@
 /** The peers this node has met. The API pushes no peer events, so this asks again every few seconds while watched. */
 import type { PeerRow } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
-import { loadWhenOpen, type Loading } from './loading.ts';
+import { loadRegularly, type Loading } from './loading.ts';
 
-const askEveryMs = 5_000;
+const everyMs = 5_000;
 
 export class PeersController {
   rows = $state.raw<readonly PeerRow[]>([]);
@@ -18,13 +18,6 @@ export class PeersController {
     const load = async (): Promise<void> => {
       this.rows = await this.#client.invoke('peers', null);
     };
-    const end = loadWhenOpen(this.#client, load, (loading) => (this.loading = loading));
-    const timer = setInterval(() => {
-      if (!document.hidden) load().catch(() => undefined); // a lost link is shown by the page; the next opening loads again
-    }, askEveryMs);
-    return () => {
-      clearInterval(timer);
-      end();
-    };
+    return loadRegularly(this.#client, load, (loading) => (this.loading = loading), { everyMs });
   }
 }

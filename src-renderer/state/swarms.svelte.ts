@@ -4,10 +4,10 @@
  */
 import type { CallName, Calls, JoinedSwarms, SwarmCard } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
-import { loadWhenOpen, type Loading } from './loading.ts';
+import { loadRegularly, type Loading } from './loading.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 
-const askEveryMs = 15_000;
+const everyMs = 15_000;
 
 export type SwarmCommand = Extract<CallName, 'joinSwarm' | 'createSwarm' | 'chooseSwarm' | 'leaveSwarm'>;
 
@@ -26,14 +26,10 @@ export class SwarmsController {
     const load = async (): Promise<void> => {
       this.joined = await this.#client.invoke('swarms', null);
     };
-    const end = loadWhenOpen(this.#client, load, (loading) => (this.loading = loading));
-    const timer = setInterval(() => {
-      if (!document.hidden && this.busy === null) load().catch(() => undefined); // a lost link is shown by the page
-    }, askEveryMs);
-    return () => {
-      clearInterval(timer);
-      end();
-    };
+    return loadRegularly(this.#client, load, (loading) => (this.loading = loading), {
+      everyMs,
+      isWanted: () => this.busy === null,
+    });
   }
 
   /** What a pasted text says; nothing is joined. */

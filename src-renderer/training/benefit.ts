@@ -1,5 +1,5 @@
 /** The benefit meter's report as the page draws it, pure: points of the chart, labels, words. */
-import type { BenefitReport, BenefitRow } from '../../src-main/engine/api.ts';
+import type { BenefitReport } from '../../src-main/engine/api.ts';
 import type { Tone } from '../ui/tone.ts';
 
 export interface Interval {
@@ -31,13 +31,8 @@ export const activityLabels: Record<BenefitReport['activity'], string> = {
   comparing: 'Comparison running',
 };
 
-/** As the node's own pooling has it: a branch that found a twentieth too few groups was not trained as much. */
-function counts({ groupsAlone, groupsWithPeers }: BenefitRow): boolean {
-  return groupsAlone >= 0.95 * groupsWithPeers;
-}
-
 /** Each comparison's difference with the 95 % interval of its held-out tasks, oldest first. */
-export function intervals(rows: readonly BenefitRow[]): Interval[] {
+export function intervals(rows: BenefitReport['rows']): Interval[] {
   return rows.map((row) => {
     const mean = 100 * (row.withPeers - row.alone);
     const half = 100 * NORMAL_95 * row.standardError;
@@ -46,7 +41,7 @@ export function intervals(rows: readonly BenefitRow[]): Interval[] {
       mean,
       low: mean - half,
       high: mean + half,
-      counts: counts(row),
+      counts: row.counts,
     };
   });
 }

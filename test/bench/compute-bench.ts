@@ -17,8 +17,9 @@ import type { DecodePrecisionRequest } from '../../native-models/runtime/precisi
 import { loweringFor } from '../../native-models/runtime/provider.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
 import { loadConfig, type Config } from '../../src-main/config.ts';
-import { bundledPolicyDirectory, promptStyleOf } from '../../src-main/engine/bundled-policy.ts';
-import { roundTasks } from '../../src-main/engine/task-stream.ts';
+import { bundledPolicyDirectory, promptStyleOf } from '../../src-main/engine/policy/bundled-policy.ts';
+import { roundTasks } from '../../src-main/engine/rounds/task-stream.ts';
+import { adapterRequestOf } from '../../src-main/models/model-fit.ts';
 import { createObjective } from '../../src-main/objective/index.ts';
 import { promptTokens } from '../../src-main/rollout/rollout.ts';
 import { watchPeakMemory } from './peak-memory.ts';
@@ -73,7 +74,7 @@ export async function measureCompute(work: ComputeWork): Promise<ComputeFigures>
       provider: 'cpu',
       threads: config.cpuThreads,
       decodePrecision: work.decodePrecision,
-      adapter: { mode: work.adapter, rank: config.loraRank, alpha: config.loraAlpha, targets: config.loraTargets },
+      adapter: adapterRequestOf({ ...config, adapter: work.adapter }),
     });
     const decodeTokensPerSecond = await unitsPerSecond(repeated, async (seed) => {
       const { temperature, topK, topP } = config;

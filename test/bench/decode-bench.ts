@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { linearNames } from '../../native-models/policy/linears.ts';
 import { ComputeHost, forkCompute } from '../../native-models/runtime/compute-host.ts';
 import { loadTokenizer } from '../../native-models/text/tokenizer.ts';
-import { residentBytes } from '../../src-main/engine/hardware.ts';
+import { residentBytes } from '../../src-main/engine/providers/hardware.ts';
 import { describeMachine } from './machine.ts';
 import { watchPeakMemory } from './peak-memory.ts';
 import { sampleOf, type Sample } from './sample.ts';

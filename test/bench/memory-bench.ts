@@ -24,7 +24,7 @@ import {
   type WorkShape,
 } from '../../native-models/runtime/memory-estimate.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../src-main/objective/index.ts';
 import type { DecodePrecision } from '../../native-models/runtime/policy-runtime.ts';
 import { watchPeakMemory } from './peak-memory.ts';
@@ -49,148 +49,63 @@ interface Measured extends MemoryEstimate {
 const rounds = 2;
 const objectives = ['grpo', 'asympo'] as const;
 
-const cases: Case[] = [
-  {
-    name: 'bundled, 2.4 M',
-    config: null,
-    adapter: 'full',
-    work: { prompts: 8, groupSize: 8, promptTokens: 48, completionTokens: 80, microBatchTokens: 1024 },
+const bundled: Case = {
+  name: 'bundled, 2.4 M',
+  config: null,
+  adapter: 'full',
+  work: { prompts: 8, groupSize: 8, promptTokens: 48, completionTokens: 80, microBatchTokens: 1024 },
+};
+const small: Case = {
+  name: '21 M, vocabulary 2048',
+  config: {
+    vocab_size: 2048,
+    hidden_size: 384,
+    num_hidden_layers: 12,
+    num_attention_heads: 6,
+    num_key_value_heads: 3,
+    intermediate_size: 1024,
+    max_position_embeddings: 512,
   },
-  {
-    name: '21 M, vocabulary 2048',
-    config: {
-      vocab_size: 2048,
-      hidden_size: 384,
-      num_hidden_layers: 12,
-      num_attention_heads: 6,
-      num_key_value_heads: 3,
-      intermediate_size: 1024,
-      max_position_embeddings: 512,
-    },
-    adapter: 'full',
-    work: { prompts: 2, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 1280 },
+  adapter: 'full',
+  work: { prompts: 2, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 1280 },
+};
+const wideVocabulary: Case = {
+  name: '57 M, vocabulary 49152, adapter',
+  config: {
+    vocab_size: 49_152,
+    hidden_size: 576,
+    num_hidden_layers: 8,
+    num_attention_heads: 9,
+    num_key_value_heads: 3,
+    intermediate_size: 1536,
+    max_position_embeddings: 512,
   },
-  {
-    name: '57 M, vocabulary 49152, adapter',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 8,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
-  },
-  {
-    name: '21 M, vocabulary 2048, recomputed',
-    config: {
-      vocab_size: 2048,
-      hidden_size: 384,
-      num_hidden_layers: 12,
-      num_attention_heads: 6,
-      num_key_value_heads: 3,
-      intermediate_size: 1024,
-      max_position_embeddings: 512,
-    },
-    adapter: 'full',
-    work: {
-      prompts: 2,
-      groupSize: 8,
-      promptTokens: 64,
-      completionTokens: 96,
-      microBatchTokens: 1280,
-      recompute: true,
-    },
-  },
-  {
-    name: '57 M, vocabulary 49152, adapter, recomputed',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 8,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    work: {
-      prompts: 1,
-      groupSize: 8,
-      promptTokens: 64,
-      completionTokens: 96,
-      microBatchTokens: 640,
-      recompute: true,
-    },
-  },
-  {
-    name: '57 M, vocabulary 49152, adapter, decoded in int8',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 8,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    decode: 'int8',
-    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
-  },
-  {
-    name: 'shape of SmolLM2-135M, adapter',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 30,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
-  },
-  {
-    name: 'shape of SmolLM2-135M, adapter, decoded in int8',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 30,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    decode: 'int8',
-    work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
-  },
-  {
-    name: 'shape of SmolLM2-135M, adapter, recomputed',
-    config: {
-      vocab_size: 49_152,
-      hidden_size: 576,
-      num_hidden_layers: 30,
-      num_attention_heads: 9,
-      num_key_value_heads: 3,
-      intermediate_size: 1536,
-      max_position_embeddings: 512,
-    },
-    adapter: 'lora',
-    work: {
-      prompts: 1,
-      groupSize: 8,
-      promptTokens: 64,
-      completionTokens: 64,
-      microBatchTokens: 512,
-      recompute: true,
-    },
-  },
+  adapter: 'lora',
+  work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 96, microBatchTokens: 640 },
+};
+const smol: Case = {
+  name: 'shape of SmolLM2-135M, adapter',
+  config: { ...wideVocabulary.config, num_hidden_layers: 30 },
+  adapter: 'lora',
+  work: { prompts: 1, groupSize: 8, promptTokens: 64, completionTokens: 64, microBatchTokens: 512 },
+};
+const recomputed = (plain: Case): Case => ({
+  ...plain,
+  name: `${plain.name}, recomputed`,
+  work: { ...plain.work, recompute: true },
+});
+const decodedInInt8 = (plain: Case): Case => ({ ...plain, name: `${plain.name}, decoded in int8`, decode: 'int8' });
+
+const cases = [
+  bundled,
+  small,
+  wideVocabulary,
+  recomputed(small),
+  recomputed(wideVocabulary),
+  decodedInInt8(wideVocabulary),
+  smol,
+  decodedInInt8(smol),
+  recomputed(smol),
 ];
 
 const { values } = parseArgs({ options: { record: { type: 'boolean' }, only: { type: 'string', default: '' } } });

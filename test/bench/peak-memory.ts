@@ -3,7 +3,7 @@
  * now and then, which may miss a short peak. Knows nothing of what the process does.
  */
 import { readFile } from 'node:fs/promises';
-import { residentBytes } from '../../src-main/engine/hardware.ts';
+import { residentBytes } from '../../src-main/engine/providers/hardware.ts';
 
 const lookEveryMs = 250;
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { initialParameters } from '../../native-models/policy/parameters.ts';
 import { savePolicyFolder } from '../../native-models/policy/load-policy.ts';
 import { parsePolicyConfig } from '../../native-models/policy/policy-config.ts';
-import { bundledPolicyDirectory } from '../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../src-main/engine/policy/bundled-policy.ts';
 
 interface TokenizerFile {
   model: { vocab: Record<string, number>; merges: [string, string][] };

@@ -15,7 +15,7 @@ import { createRandom } from '../../src-main/base/random.ts';
 import { loadConfig } from '../../src-main/config.ts';
 import type { ExamRow, RoundRow } from '../../src-main/engine/api.ts';
 import { openEngine, type Engine } from '../../src-main/engine/engine.ts';
-import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
+import { NodeSwarm } from '../../src-main/engine/swarm/swarm-port.ts';
 import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
 import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { starterSet, tasksOf } from '../experiments/lab/round-tasks.ts';

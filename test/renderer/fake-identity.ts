@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src-main/config.ts';
 import type { IdentityReport } from '../../src-main/engine/api.ts';
-import { IdentityDesk, type OwnerAct } from '../../src-main/engine/identity-desk.ts';
-import { OwnProfile } from '../../src-main/engine/own-profile.ts';
+import { IdentityDesk, type OwnerAct } from '../../src-main/engine/swarm/identity-desk.ts';
+import { OwnProfile } from '../../src-main/engine/swarm/own-profile.ts';
 import { openKeptIdentity, type KeyVault } from '../../src-main/swarm/identity/kept-identity.ts';
 import { keyOf } from './credit-rows.ts';
 

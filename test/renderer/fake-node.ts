@@ -13,7 +13,7 @@ import { toApiFault } from '../../src-main/base/errors.ts';
 import { FakeIdentity } from './fake-identity.ts';
 import { FakeModels } from './fake-models.ts';
 import { FakeSwarms } from './fake-swarms.ts';
-import { listTasks, sampleTask } from '../../src-main/engine/task-inspection.ts';
+import { listTasks, sampleTask } from '../../src-main/engine/view/task-inspection.ts';
 import { scenarios, states, type Scenario, type ScenarioName } from './scenarios.ts';
 
 const bundle = join(import.meta.dirname, '..', '..', 'dist', 'renderer');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src-main/config.ts';
 import type { JoinedSwarms } from '../../src-main/engine/api.ts';
-import { SwarmChoice } from '../../src-main/engine/swarm-choice.ts';
+import { SwarmChoice } from '../../src-main/engine/swarm/swarm-choice.ts';
 import { signDescription } from '../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually, openPage } from './open-page.ts';
-import { sampleTask } from '../../src-main/engine/task-inspection.ts';
+import { sampleTask } from '../../src-main/engine/view/task-inspection.ts';
 
 test('a reader looks at tasks, answers one, and gets the node\u2019s verdict', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'tasks' });

@@ -5,15 +5,19 @@
 // The packages have no types; the declarations of the product are the only ones, and tests are another TypeScript project.
 // eslint-disable-next-line @typescript-eslint/triple-slash-reference
 /// <reference path="../../src-main/swarm/vendor.d.ts" />
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import createTestnet from 'hyperdht/testnet.js';
 import type { Testnet } from 'hyperdht/testnet.js';
+import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
 import type { VerifyTexts } from '../../src-main/swarm/records/admission.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
 import { assertLocalBootstrap } from '../../src-main/swarm/overlay/confinement.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { createSwarm } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup, Swarm, SwarmOptions } from '../../src-main/swarm/swarm.ts';
+import { instantiate } from '../../src-main/tasks/task-ref.ts';
+import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
 
 /** Stands in for the tasks module: knows one generator, `parity`, whose answer is the parity of its index. */
 export const verifyParity: VerifyTexts = (ref, texts) => {
@@ -48,6 +52,22 @@ export function parityGroup(): ShareableGroup {
 
 export function parityGroups(count: number): ShareableGroup[] {
   return Array.from({ length: count }, () => parityGroup());
+}
+
+/** Of real tasks, as a node has them: a right answer and a wrong one to each. */
+export function ownGroups(taskSet: string, seed: bigint, count: number): OwnGroup[] {
+  return sampleTaskRefs(getTaskSet(taskSet)!, { seed, from: 0, count }).map((ref) => {
+    const made = instantiate(ref);
+    assert.ok(made.ok);
+    const completions = [made.instance.answer, 'no'].map((answer) => ({
+      text: `<answer>${answer}</answer>`,
+      ended: true,
+      reward: answer === 'no' ? 0 : 1,
+      tokens: [],
+      behaviorLogprobs: [],
+    }));
+    return { instance: made.instance, promptTokens: [], completions };
+  });
 }
 
 /** Registered at once and run in reverse order when the test ends: swarms leave before their DHT goes. */

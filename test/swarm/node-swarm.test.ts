@@ -8,16 +8,14 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { NodeSwarm, practisedTaskSet } from '../../src-main/engine/swarm-port.ts';
-import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
+import { NodeSwarm, practisedTaskSet } from '../../src-main/engine/swarm/swarm-port.ts';
 import { signDescription } from '../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
 import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { newSecret } from '../../src-main/swarm/membership/invite.ts';
 import { joined, swarmListPath, writeSwarmList } from '../../src-main/swarm/membership/swarm-list.ts';
-import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
-import { instantiate } from '../../src-main/tasks/task-ref.ts';
-import { atEnd, openDht, until } from './local-swarm.ts';
+import { getTaskSet } from '../../src-main/tasks/task-sets.ts';
+import { atEnd, openDht, ownGroups, until } from './local-swarm.ts';
 
 const starter = getTaskSet('starter')!;
 const secret = newSecret();
@@ -50,21 +48,6 @@ async function openNode(t: TestContext, dataDirectory: string, port: number, fla
   return { swarm, log };
 }
 
-function ownGroups(seed: bigint, count: number): OwnGroup[] {
-  return sampleTaskRefs(starter, { seed, from: 0, count }).map((ref) => {
-    const made = instantiate(ref);
-    assert.ok(made.ok);
-    const completions = [made.instance.answer, 'no'].map((answer) => ({
-      text: `<answer>${answer}</answer>`,
-      ended: true,
-      reward: answer === 'no' ? 0 : 1,
-      tokens: [],
-      behaviorLogprobs: [],
-    }));
-    return { instance: made.instance, promptTokens: [], completions };
-  });
-}
-
 test('nodes of one invite trade and credit each other; counts are kept over a restart', async (t) => {
   const { bootstrap } = await openDht(t);
   const { port } = bootstrap[0]!;
@@ -72,7 +55,7 @@ test('nodes of one invite trade and credit each other; counts are kept over a re
   const a = await openNode(t, homes[0], port, { displayName: 'Ann', team: 'hive', maxUploadKilobytes: 500 });
   const b = await openNode(t, homes[1], port);
   assert.equal(a.swarm.summary().name, 'Our hive');
-  a.swarm.share(ownGroups(1n, 4), 1);
+  a.swarm.share(ownGroups('starter', 1n, 4), 1);
   await until('b pools the four groups', () => b.swarm.summary().groupsPooled === 4, 15_000);
   assert.equal(b.swarm.adopt((offered) => offered).length, 4);
   b.swarm.share([], 1);
@@ -128,7 +111,7 @@ test('the swarm’s files on a full disk: trade goes on, nothing that was saved 
   let round = 0;
   const trade = async (node: NodeSwarm): Promise<void> => {
     const before = node.summary().groupsAdopted;
-    friend.swarm.share(ownGroups(BigInt(++round), 4), round);
+    friend.swarm.share(ownGroups('starter', BigInt(++round), 4), round);
     await until('four more groups', () => node.summary().groupsPooled >= 4, 15_000);
     node.adopt((offered) => offered);
     assert.ok(node.summary().groupsAdopted >= before + 4);

@@ -9,15 +9,13 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createLog } from '../../src-main/base/log.ts';
 import { loadConfig } from '../../src-main/config.ts';
-import { NodeSwarm } from '../../src-main/engine/swarm-port.ts';
-import type { OwnGroup } from '../../src-main/rollout/rollout.ts';
+import { NodeSwarm } from '../../src-main/engine/swarm/swarm-port.ts';
 import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { Membership } from '../../src-main/swarm/membership/membership.ts';
 import { swarmListPath } from '../../src-main/swarm/membership/swarm-list.ts';
-import { instantiate } from '../../src-main/tasks/task-ref.ts';
-import { getTaskSet, listTaskSets, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
+import { getTaskSet, listTaskSets } from '../../src-main/tasks/task-sets.ts';
 import { openNode } from '../unit/engine/test-node.ts';
-import { atEnd, openDht, until } from './local-swarm.ts';
+import { atEnd, openDht, ownGroups, until } from './local-swarm.ts';
 
 async function openMember(t: TestContext, port: number) {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'waggle-member-'));
@@ -40,21 +38,6 @@ async function openMember(t: TestContext, port: number) {
   });
   atEnd(t, () => swarm.close());
   return { membership, swarm, key: identity.publicKey };
-}
-
-function groupsOf(taskSet: string, seed: bigint, count: number): OwnGroup[] {
-  return sampleTaskRefs(getTaskSet(taskSet)!, { seed, from: 0, count }).map((ref) => {
-    const made = instantiate(ref);
-    assert.ok(made.ok);
-    const completions = [made.instance.answer, 'no'].map((answer) => ({
-      text: `<answer>${answer}</answer>`,
-      ended: true,
-      reward: answer === 'no' ? 0 : 1,
-      tokens: [],
-      behaviorLogprobs: [],
-    }));
-    return { instance: made.instance, promptTokens: [], completions };
-  });
 }
 
 test('a training node joins a private swarm by its link and trades there; the former one hears no more of it', async (t) => {
@@ -96,7 +79,7 @@ test('a training node joins a private swarm by its link and trades there; the fo
   );
   assert.equal((await node.invoke('practice', null)).taskSet, 'easy');
 
-  friend.swarm.share(groupsOf('easy', 5n, 6), 1);
+  friend.swarm.share(ownGroups('easy', 5n, 6), 1);
   const adopted = await node.next('status', ({ swarm }) => swarm.groupsAdopted > 0, 30_000);
   assert.ok(adopted.round > round, 'it went on training');
   assert.deepEqual([adopted.computeRestarts, node.computePids.length], [0, 1], 'nothing was started again');
@@ -153,11 +136,11 @@ test('changing one’s mind quickly ends in the last choice; a swarm that does n
   const round = swarm.forRound();
   await Promise.all(moves);
   assert.equal(swarm.summary().name, 'one');
-  assert.deepEqual(round.share(groupsOf('starter', 1n, 2), 3), [null, null], 'a round of before is not shared');
+  assert.deepEqual(round.share(ownGroups('starter', 1n, 2), 3), [null, null], 'a round of before is not shared');
   assert.equal(
     swarm
       .forRound()
-      .share(groupsOf('starter', 2n, 1), 4)
+      .share(ownGroups('starter', 2n, 1), 4)
       .filter((id) => id !== null).length,
     1,
   );

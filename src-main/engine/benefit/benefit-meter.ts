@@ -17,8 +17,8 @@ import type { OpenedPolicy } from '../../../native-models/runtime/compute-protoc
 import type { Logger } from '../../base/log.ts';
 import { createRandom } from '../../base/random.ts';
 import type { Config } from '../../config.ts';
-import type { Objective } from '../../objective/objective.ts';
-import type { PolicyText } from '../../rollout/rollout.ts';
+import { mean, type Objective } from '../../objective/objective.ts';
+import { generatedTokens, type PolicyText } from '../../rollout/rollout.ts';
 import { pairedDifference } from '../../stats/paired-difference.ts';
 import type { Store } from '../../store/store.ts';
 import type { TaskInstance } from '../../tasks/task.ts';
@@ -28,9 +28,9 @@ import { afterComparison, afterSharedRound, mixOf, restoreSharing, type SharingS
 import type { TrainingSetOptions } from '../../train/training-set.ts';
 import type { JsonValue } from '../../types.ts';
 import type { BenefitReport, BenefitRow, RoundStage } from '../api.ts';
-import { answerTasks } from '../exam.ts';
+import { answerTasks } from '../rounds/exam.ts';
 import type { RoundResult } from '../loop.ts';
-import type { Practice } from '../practice.ts';
+import type { Practice } from '../rounds/practice.ts';
 import { benefitReport, isEqualTraining, SHOWN_ROWS, type BenefitActivity, type BenefitOff } from './benefit-report.ts';
 import { likelyCost, saveUp, type ComparisonSize, type RoundTokens } from './budget.ts';
 import { MAX_MORE_BATCHES, trainAlone, type AloneOutcome, type FollowedRound } from './train-alone.ts';
@@ -126,11 +126,7 @@ export class BenefitMeter {
   /** After a round, before it is durable. Returns what to keep with it. */
   learn({ round, own, trainedOwn, adopted, outcome }: RoundResult): JsonValue {
     const { config } = this.options;
-    const generated = own.reduce(
-      (sum, { completions }) => sum + completions.reduce((tokens, completion) => tokens + completion.tokens.length, 0),
-      0,
-    );
-    this.latest = { generated, trained: outcome?.tokens ?? 0, adopted: adopted.length };
+    this.latest = { generated: generatedTokens(own), trained: outcome?.tokens ?? 0, adopted: adopted.length };
     if (this.why() === null) this.saved = saveUp(this.saved, this.latest, config.benefitPercent, this.size);
     if (config.sharing === 'adaptive') this.sharing = afterSharedRound(this.sharing);
     this.following?.rounds.push({
@@ -320,7 +316,6 @@ export class BenefitMeter {
   private conclude(following: Following, { withPeers, alone, branch }: Measured, round: number, seconds: number): void {
     const { config, store, now, log } = this.options;
     const { set } = following;
-    const mean = (scores: readonly number[]): number => scores.reduce((sum, score) => sum + score, 0) / scores.length;
     const { mean: difference, standardError } = pairedDifference(alone, withPeers);
     const row: BenefitRow = {
       round,

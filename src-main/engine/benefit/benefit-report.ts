@@ -112,6 +112,6 @@ export function benefitReport(
     activityText: say(activity, resting),
     percent,
     sharing,
-    rows: rows.slice(-SHOWN_ROWS),
+    rows: rows.slice(-SHOWN_ROWS).map((row) => ({ ...row, counts: isEqualTraining(row) })),
   };
 }

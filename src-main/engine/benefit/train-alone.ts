@@ -7,7 +7,14 @@ import type { ComputeHost } from '../../../native-models/runtime/compute-host.ts
 import { createRandom } from '../../base/random.ts';
 import type { Config } from '../../config.ts';
 import { isUniform, type Objective } from '../../objective/objective.ts';
-import { generateRollouts, verifyRollouts, type OwnGroup, type PolicyText } from '../../rollout/rollout.ts';
+import {
+  generatedTokens,
+  generateOptions,
+  generateRollouts,
+  verifyRollouts,
+  type OwnGroup,
+  type PolicyText,
+} from '../../rollout/rollout.ts';
 import type { TaskInstance } from '../../tasks/task.ts';
 import { executePlan, planTraining, withNeededLogprobs } from '../../train/train-round.ts';
 import { sampleOwnGroups } from '../../train/training-set.ts';
@@ -53,7 +60,7 @@ export async function trainAlone(parts: AloneParts, rounds: readonly FollowedRou
   for (const round of rounds.filter(({ trained }) => trained > 0)) {
     const random = createRandom(parts.seed, `benefit/${round.round}`);
     const own = await ownGroups(parts, round);
-    total.tokens += own.reduce((sum, { completions }) => sum + count(completions), 0);
+    total.tokens += generatedTokens(own);
     const wanted = { ownGroups: round.trained, peerGroups: 0 };
     const chosen = sampleOwnGroups(own, 0, wanted, () => random.float());
     onStep();
@@ -82,12 +89,9 @@ async function ownGroups(parts: AloneParts, { round, tasks, trained }: FollowedR
 async function answer(parts: AloneParts, tasks: readonly TaskInstance[], seed: number): Promise<OwnGroup[]> {
   const { config, compute, policy, onStep } = parts;
   onStep();
-  const { groupSize, maxNewTokens, temperature, topK, topP, stopTexts } = config;
-  const options = { completionsPerPrompt: groupSize, maxNewTokens, temperature, topK, topP, stopTexts, seed };
+  const options = generateOptions(config, config.groupSize, seed);
   const generated = await generateRollouts(compute, policy, tasks, options, () => undefined);
   return verifyRollouts(policy, generated, config.scoring);
 }
 
 const teaches = ({ completions }: OwnGroup): boolean => !isUniform(completions.map(({ reward }) => reward));
-const count = (completions: OwnGroup['completions']): number =>
-  completions.reduce((sum, { tokens }) => sum + tokens.length, 0);

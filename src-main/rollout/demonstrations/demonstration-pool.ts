@@ -103,7 +103,8 @@ export class DemonstrationPool {
     if (entry) this.remove(entry);
   }
 
-  save(): string {
+  /** For `restore`, by way of JSON. */
+  save(): z.infer<typeof savedSchema> {
     const entries = [...this.entries.values()].map(({ origin, policyName, of, text, uses }) => ({
       origin,
       policyName,
@@ -111,12 +112,12 @@ export class DemonstrationPool {
       text,
       uses,
     }));
-    return JSON.stringify({ version: 1, entries });
+    return { version: 1, entries };
   }
 
-  /** Adds what was saved and is right by the tasks of this version; returns how many were left out, null for text that is no pool. */
-  restore(saved: string): number | null {
-    const parsed = savedSchema.safeParse(parseJson(saved));
+  /** Adds what was saved and is right by the tasks of this version; returns how many were left out, null for what is no pool. */
+  restore(saved: unknown): number | null {
+    const parsed = savedSchema.safeParse(saved);
     if (!parsed.success) return null;
     let leftOut = 0;
     for (const { task, ...entry } of parsed.data.entries) {
@@ -167,12 +168,4 @@ export class DemonstrationPool {
 /** Two bytes a character, and the objects around them. */
 function bytesOf({ text, of }: PooledDemonstration): number {
   return OVERHEAD_BYTES + 2 * (text.length + JSON.stringify(of.task).length);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

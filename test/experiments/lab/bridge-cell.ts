@@ -16,7 +16,7 @@ import { PolicyRuntime } from '../../../native-models/runtime/policy-runtime.ts'
 import type { Tokenizer } from '../../../native-models/text/tokenizer.ts';
 import { createRandom, type Random } from '../../../src-main/base/random.ts';
 import type { Config } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import { isUniform, mean } from '../../../src-main/objective/objective.ts';
 import { promptText } from '../../../src-main/rollout/prompt.ts';

@@ -5,7 +5,7 @@
 import { loadPolicyFolder, savePolicyFolder } from '../../../native-models/policy/load-policy.ts';
 import { parameterSlots } from '../../../native-models/policy/parameters.ts';
 import { createRandom } from '../../../src-main/base/random.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 
 /** `noise`: standard deviation relative to the root mean square of the weights of each tensor. */
 export async function writeNoisyPolicy(directory: string, noise: number, seed: number): Promise<void> {

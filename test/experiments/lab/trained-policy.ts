@@ -9,17 +9,12 @@ import { ComputeHost, forkCompute } from '../../../native-models/runtime/compute
 import { loweringFor } from '../../../native-models/runtime/provider.ts';
 import { loadTokenizer } from '../../../native-models/text/tokenizer.ts';
 import type { Config } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/policy/bundled-policy.ts';
 import type { Objective } from '../../../src-main/objective/objective.ts';
 import { generateRollouts, verifyRollouts, type OwnGroup, type PolicyText } from '../../../src-main/rollout/rollout.ts';
 import type { TaskInstance } from '../../../src-main/tasks/task.ts';
-import {
-  executePlan,
-  planTraining,
-  withNeededLogprobs,
-  type TrainOutcome,
-  type TrainPart,
-} from '../../../src-main/train/train-round.ts';
+import type { TrainOutcome } from '../../../src-main/train/outcome.ts';
+import { executePlan, planTraining, withNeededLogprobs, type TrainPart } from '../../../src-main/train/train-round.ts';
 
 export interface TrainedPolicyOptions {
   config: Config;

@@ -13,7 +13,7 @@ import type {
   NodeApi,
   PolicyChange,
 } from '../../../src-main/engine/api.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { serveNode } from '../../../src-main/engine/serve/serve-node.ts';
 
 function place(t: TestContext): { data: string; models: string; run: (...args: string[]) => Promise<Outcome> } {

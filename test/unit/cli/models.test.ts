@@ -1,12 +1,16 @@
 /** `waggle models`: the list, a pull from a local hub, and whether a model fits. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { catalogue } from '../../../native-models/hub/catalogue.ts';
 import { runCli } from '../../../src-main/cli/program.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import type { Calls, ModelsReport, NodeApi } from '../../../src-main/engine/api.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
+import { serveNode } from '../../../src-main/engine/serve/serve-node.ts';
+import { addModelFolder } from '../../../src-main/models/owned-models.ts';
+import { writePolicyChoice } from '../../../src-main/models/policy-choice.ts';
 import { MODEL, openFakeHub, sha256, type FakeHub } from '../hub/fake-hub.ts';
 
 const bundled = bundledPolicyDirectory();
@@ -18,7 +22,7 @@ interface Outcome {
 }
 interface ListedJson {
   availableBytes: number;
-  models: { id: string; parameters: number | null; fit: { verdict: string; needBytes: number } | null; directory: string | null; source: string | null; problem: string | null }[]; // prettier-ignore
+  models: { id: string; parameters: number | null; fit: { verdict: string; needBytes: number } | null; directory: string | null; source: string | null; inUse: boolean; partialBytes: number | null; problem: string | null }[]; // prettier-ignore
 }
 
 class Place {
@@ -41,6 +45,14 @@ class Place {
     outcome.code = await runCli(['models', ...args, '--data', join(this.root, 'data')], surroundings);
     return outcome;
   }
+}
+
+/** What an interrupted pull leaves: in a folder of its own, a file at its full length and full of holes. */
+function leaveHalf(models: string, id: string): string {
+  const folder = join(models, '.partial', `${id.replace('/', '--')}--${'c'.repeat(40)}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'model.safetensors.partial'), Buffer.alloc(100_000, 1));
+  return folder;
 }
 
 const bundledFiles = (): Record<string, Buffer> =>
@@ -74,7 +86,7 @@ test('pull fetches a model that then is listed, found again without a network, a
   const listed = JSON.parse((await place.run(['--json'])).out) as ListedJson;
   assert.deepEqual(
     listed.models.map(({ id }) => id),
-    [...catalogue.map(({ id }) => id), MODEL],
+    ['bundled', ...catalogue.map(({ id }) => id), MODEL],
   );
   const own = listed.models.at(-1)!;
   assert.deepEqual([own.directory, own.source, own.problem], [directory, 'models', null]);
@@ -87,6 +99,106 @@ test('pull fetches a model that then is listed, found again without a network, a
     /^fits: training all weights with BRIDGE needs .*\nWithout BRIDGE \(--method sapo\) it would/s,
   );
   assert.equal((await place.run(['fit', MODEL, '--method', 'other'])).code, 2);
+});
+
+test('the list has the bundled policy, added folders and halves, and marks what is in use', async (t) => {
+  const place = new Place(t);
+  const data = join(place.root, 'data');
+  const mine = join(place.root, 'mine');
+  cpSync(bundled, mine, { recursive: true });
+  await addModelFolder(data, mine);
+  leaveHalf(join(data, 'models'), 'acme/half');
+  leaveHalf(join(data, 'models'), catalogue[0]!.id);
+  const list = async () => (JSON.parse((await place.run(['--json'])).out) as ListedJson).models;
+  const before = await list();
+  assert.deepEqual(
+    before.map(({ id }) => id),
+    ['bundled', ...catalogue.map(({ id }) => id), mine, 'acme/half'],
+  );
+  const inUse = (models: ListedJson['models']) => models.filter((model) => model.inUse).map(({ id }) => id);
+  assert.deepEqual(inUse(before), ['bundled']);
+  const begun = before.filter(({ partialBytes }) => partialBytes !== null);
+  assert.deepEqual(
+    begun.map(({ id, directory }) => [id, directory]),
+    [
+      [catalogue[0]!.id, null],
+      ['acme/half', null],
+    ],
+  );
+  for (const { partialBytes } of begun) assert.ok(partialBytes! > 0 && partialBytes! <= 100_000, String(partialBytes));
+
+  await writePolicyChoice(data, mine);
+  assert.deepEqual(inUse(await list()), [mine]);
+  const { out, code } = await place.run([]);
+  assert.equal(code, 0);
+  assert.match(out, /\n {2}mine \(in use\) .*\/mine\n/);
+  assert.match(out, /\n {2}acme\/half .* not whole .* half a download \(\d/);
+});
+
+test('remove: a fetched model, half a download, a folder of the list; not what is in use or of others', async (t) => {
+  const place = new Place(t);
+  const data = join(place.root, 'data');
+  const models = join(data, 'models');
+  const remove = async (target: string) => {
+    const { out, code } = await place.run(['remove', target, '--json']);
+    return [code, JSON.parse(out)] as [number, { removed?: string; fault?: { code: string; fix: string } }];
+  };
+  const refuse = async (target: string, reason: string): Promise<void> => {
+    const [code, { fault }] = await remove(target);
+    assert.deepEqual([code, fault?.code], [1, reason], target);
+  };
+  const tiny = join(models, 'acme', 'tiny');
+  const mine = join(place.root, 'mine');
+  for (const folder of [tiny, mine, join(place.root, 'hf', 'hub', 'models--acme--cached', 'snapshots', 'a'.repeat(40))])
+    cpSync(bundled, folder, { recursive: true });
+  const halves = ['acme/tiny', 'acme/half'].map((id) => leaveHalf(models, id));
+  await addModelFolder(data, mine);
+
+  await writePolicyChoice(data, tiny);
+  await refuse('acme/tiny', 'modelInUse');
+  await writePolicyChoice(data, mine);
+  await refuse(mine, 'modelInUse');
+  await writePolicyChoice(data, null);
+  await refuse('bundled', 'notOurModel');
+  await refuse('acme/cached', 'notOurModel');
+  await refuse('acme/none', 'modelNotHere');
+  await refuse('../mine', 'hubBadRequest');
+  assert.ok([tiny, mine, ...halves].every((path) => existsSync(path)));
+
+  const half = await place.run(['remove', 'acme/half']);
+  assert.deepEqual([half.code, half.out], [0, 'What had arrived of acme/half is deleted.\n']);
+  assert.deepEqual(halves.map(existsSync), [true, false]);
+  assert.deepEqual(await remove('acme/tiny'), [0, { model: 'acme/tiny', removed: 'model' }]);
+  assert.deepEqual([tiny, halves[0]!].map(existsSync), [false, false]);
+  assert.deepEqual(await remove(mine), [0, { model: mine, removed: 'folder' }]);
+  await refuse(mine, 'hubBadRequest');
+  assert.ok(existsSync(join(mine, 'config.json')));
+});
+
+test('a running node says what is in use, and removes by itself', async (t) => {
+  const place = new Place(t);
+  const data = join(place.root, 'data');
+  const half = leaveHalf(join(data, 'models'), 'acme/half');
+  const used = join(place.root, 'used');
+  cpSync(bundled, used, { recursive: true });
+  const called: [string, unknown][] = [];
+  const api = {
+    invoke: (name: keyof Calls, args: unknown) => {
+      called.push([name, args]);
+      return Promise.resolve({ rows: [{ inUse: true, directory: used }] } as ModelsReport);
+    },
+    subscribe: () => () => undefined,
+  } as unknown as NodeApi;
+  const served = await serveNode({ api, dataDirectory: data, rendererDirectory: data, port: 0 });
+  t.after(() => served.close());
+  const { models } = JSON.parse((await place.run(['--json'])).out) as ListedJson;
+  assert.deepEqual(
+    models.filter(({ inUse }) => inUse).map(({ id, directory }) => [id, directory]),
+    [[used, used]],
+  );
+  assert.equal((await place.run(['remove', 'acme/half'])).code, 0);
+  assert.deepEqual(called.at(-1), ['deleteModel', { id: 'acme/half' }]);
+  assert.ok(existsSync(half), 'nothing is done behind its back');
 });
 
 test('a model of the Hugging Face cache is used where it is', async (t) => {

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { runCli } from '../../../src-main/cli/program.ts';
 import { loadConfig } from '../../../src-main/config.ts';
 import { serveNode } from '../../../src-main/engine/serve/serve-node.ts';
-import { SwarmChoice } from '../../../src-main/engine/swarm-choice.ts';
+import { SwarmChoice } from '../../../src-main/engine/swarm/swarm-choice.ts';
 import { signDescription } from '../../../src-main/swarm/codec/description.ts';
 import { keyPairFromSeed } from '../../../src-main/swarm/identity/crypto.ts';
 import { encodeInvite } from '../../../src-main/swarm/membership/invite.ts';

@@ -9,7 +9,7 @@ import { openCheckpointStore } from '../../../native-models/checkpoint/checkpoin
 import { ComputeError, type ComputeHost } from '../../../native-models/runtime/compute-host.ts';
 import { loadTokenizer } from '../../../native-models/text/tokenizer.ts';
 import { loadConfig } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import { define, openCompute, startCompute } from './in-process.ts';
 

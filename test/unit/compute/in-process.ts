@@ -8,7 +8,7 @@ import { ComputeServer } from '../../../native-models/runtime/compute-server.ts'
 import { lowerGraph } from '../../../native-models/graph/lower.ts';
 import { gradientGraph } from '../../../native-models/policy/graphs.ts';
 import { loweringFor } from '../../../native-models/runtime/provider.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import type { Objective } from '../../../src-main/objective/objective.ts';
 
 export function startCompute(): ComputeHost {

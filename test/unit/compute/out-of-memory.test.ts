@@ -14,7 +14,7 @@ import { smallerPasses } from '../../../native-models/runtime/batch.ts';
 import { ComputeError, ComputeHost, forkCompute } from '../../../native-models/runtime/compute-host.ts';
 import { isOutOfMemory } from '../../../native-models/runtime/out-of-memory.ts';
 import { loadConfig } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import { executePlan, type TrainPlan } from '../../../src-main/train/train-round.ts';
 

@@ -12,7 +12,7 @@ import type { ComputeChannel } from '../../../native-models/runtime/compute-host
 import { runProviderTrial, type ProviderVerdict } from '../../../native-models/runtime/provider-trial.ts';
 import { answerShellQuestion, type Confirmation } from '../../../src-main/electron/shell-questions.ts';
 import type { ShellQuestion } from '../../../src-main/electron/shell-messages.ts';
-import type { OwnerSeams } from '../../../src-main/engine/identity-desk.ts';
+import type { OwnerSeams } from '../../../src-main/engine/swarm/identity-desk.ts';
 import type { KeyVault } from '../../../src-main/swarm/identity/kept-identity.ts';
 import type { MessagePipe } from '../../../src-main/electron/message-pipe.ts';
 import type { ApiFault, NodeClient } from '../../../src-main/engine/api.ts';

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { formatManifest } from '../../../native-models/checkpoint/checkpoint-manifest.ts';
 import { openCheckpointStore } from '../../../native-models/checkpoint/checkpoint-store.ts';
 import { DataFolderError } from '../../../src-main/engine/data-folder.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { changeOneWeight, newFolder, openNode, progressOf, savedPolicy, type TestNode } from './test-node.ts';
 
 /** The node stands still with a fault, its API answers, and it ends in order. */

@@ -10,7 +10,7 @@ import {
   type TensorToWrite,
 } from '../../../native-models/checkpoint/safetensors.ts';
 import { renderStatus } from '../../../src-main/cli/status-view.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { isAlive, newFolder, openNode } from './test-node.ts';
 
 interface Damage {

@@ -62,6 +62,11 @@ describe('findings', () => {
     assert.equal(pooled!.comparisons, 30);
     assert.ok(Math.abs(pooled!.mean - 0.005) < 1e-9);
     assert.equal(benefitReport(many, { name: 'comparing' }, settings).rows.length, SHOWN_ROWS);
+    const told = benefitReport([row(10, 1), unfair, row(90, 2, { groupsAlone: 190 })], { name: 'comparing' }, settings);
+    assert.deepEqual(
+      told.rows.map(({ counts }) => counts),
+      [true, false, true],
+    );
   });
 
   test('what is going on has a sentence each, and a rest is told as one', () => {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WaggleError } from '../../../src-main/base/errors.ts';
 import { configSchema } from '../../../src-main/config/schema.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
-import { requireRoomForBridge } from '../../../src-main/engine/bridge-gate.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
+import { requireRoomForBridge } from '../../../src-main/engine/compute/bridge-gate.ts';
 import { readPolicyConfig } from '../../../src-main/models/model-fit.ts';
 import { openNode } from './test-node.ts';
 

@@ -5,8 +5,8 @@ import type { ComputeChannel, ComputeExit } from '../../../native-models/runtime
 import type { ToCompute } from '../../../native-models/runtime/compute-protocol.ts';
 import { CPU_TARGET, type ComputeTarget } from '../../../native-models/runtime/provider.ts';
 import { createLog } from '../../../src-main/base/log.ts';
-import { ComputeSupervisor } from '../../../src-main/engine/compute-supervisor.ts';
-import { TROUBLE_WINDOW_MS, type ProviderTrouble } from '../../../src-main/engine/provider-trouble.ts';
+import { ComputeSupervisor } from '../../../src-main/engine/compute/compute-supervisor.ts';
+import { TROUBLE_WINDOW_MS, type ProviderTrouble } from '../../../src-main/engine/providers/provider-trouble.ts';
 import { openNode } from './test-node.ts';
 
 /** Processes that open anything at once and die when told. */

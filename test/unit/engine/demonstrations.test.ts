@@ -9,8 +9,8 @@ import type { ComputeHost } from '../../../native-models/runtime/compute-host.ts
 import { createLog } from '../../../src-main/base/log.ts';
 import { createRandom } from '../../../src-main/base/random.ts';
 import { configSchema } from '../../../src-main/config/schema.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
-import { DemonstrationKeeper } from '../../../src-main/engine/demonstrations.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
+import { DemonstrationKeeper } from '../../../src-main/engine/rounds/demonstrations.ts';
 import { instantiate } from '../../../src-main/tasks/task-ref.ts';
 import { getTaskSet, sampleTaskRefs } from '../../../src-main/tasks/task-sets.ts';
 import type { Group } from '../../../src-main/types.ts';

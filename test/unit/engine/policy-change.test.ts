@@ -4,7 +4,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { ModelsActivity, PolicyChange } from '../../../src-main/engine/api.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { MODEL, openFakeHub } from '../hub/fake-hub.ts';
 import { changeOneWeight, newFolder, openNode, savedPolicy, type TestNode } from './test-node.ts';
 

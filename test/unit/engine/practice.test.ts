@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { configSchema } from '../../../src-main/config.ts';
-import { Practice } from '../../../src-main/engine/practice.ts';
-import { knownTaskSet, roundTasks } from '../../../src-main/engine/task-stream.ts';
+import { Practice } from '../../../src-main/engine/rounds/practice.ts';
+import { knownTaskSet, roundTasks } from '../../../src-main/engine/rounds/task-stream.ts';
 import { listTaskSets } from '../../../src-main/tasks/task-sets.ts';
 import type { TaskInstance } from '../../../src-main/tasks/task.ts';
 import type { JsonValue } from '../../../src-main/types.ts';

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ProviderTrialOptions, ProviderVerdict } from '../../../native-models/runtime/provider-trial.ts';
-import { keptText, parseKept, withTroubles } from '../../../src-main/engine/kept-verdicts.ts';
-import { ProviderChoice, type ProviderChoiceOptions } from '../../../src-main/engine/provider-choice.ts';
+import { keptText, parseKept, withTroubles } from '../../../src-main/engine/providers/kept-verdicts.ts';
+import { ProviderChoice, type ProviderChoiceOptions } from '../../../src-main/engine/providers/provider-choice.ts';
 import {
   FailureCount,
   TROUBLE_WINDOW_MS,
   troubleText,
   type ProviderTrouble,
-} from '../../../src-main/engine/provider-trouble.ts';
-import { triedMachine } from '../../../src-main/engine/tried-machine.ts';
+} from '../../../src-main/engine/providers/provider-trouble.ts';
+import { triedMachine } from '../../../src-main/engine/providers/tried-machine.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'waggle-choice-'));
 after(() => rm(root, { recursive: true, force: true }));

@@ -5,9 +5,10 @@ import type { ComputeHost } from '../../../native-models/runtime/compute-host.ts
 import type { OpenedPolicy } from '../../../native-models/runtime/compute-protocol.ts';
 import { DiskFullError } from '../../../src-main/base/atomic-file.ts';
 import { createLog } from '../../../src-main/base/log.ts';
-import { RoundLedger, type RedoEntry } from '../../../src-main/engine/round-ledger.ts';
+import { RoundLedger, type RedoEntry } from '../../../src-main/engine/rounds/round-ledger.ts';
 import type { RoundRecord } from '../../../src-main/store/store.ts';
-import type { TrainOutcome, TrainPlan } from '../../../src-main/train/train-round.ts';
+import type { TrainOutcome } from '../../../src-main/train/outcome.ts';
+import type { TrainPlan } from '../../../src-main/train/train-round.ts';
 
 const plan: TrainPlan = {
   epochs: 1,

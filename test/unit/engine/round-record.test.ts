@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configSchema } from '../../../src-main/config/schema.ts';
 import type { RoundResult } from '../../../src-main/engine/loop.ts';
-import { roundRecord } from '../../../src-main/engine/round-record.ts';
+import { roundRecord } from '../../../src-main/engine/rounds/round-record.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
-import type { TrainOutcome } from '../../../src-main/train/train-round.ts';
+import type { TrainOutcome } from '../../../src-main/train/outcome.ts';
 
 const config = configSchema.parse({});
 const around = {

@@ -10,7 +10,7 @@ import {
   type RunEvent,
   type RunEventType,
   type RunMachine,
-} from '../../../src-main/engine/run-state.ts';
+} from '../../../src-main/engine/run/run-state.ts';
 
 const events: { [T in RunEventType]: Extract<RunEvent, { type: T }> } = {
   pause: { type: 'pause' },

@@ -14,9 +14,9 @@ import { openCheckpointStore } from '../../../native-models/checkpoint/checkpoin
 import { createLog, type LogRow } from '../../../src-main/base/log.ts';
 import { loadConfig } from '../../../src-main/config.ts';
 import type { Events, NodeStatus, RunStateName } from '../../../src-main/engine/api.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { openEngine, type Engine, type EngineOptions } from '../../../src-main/engine/engine.ts';
-import { openPolicyHome, redoLogOf, type PolicyHome } from '../../../src-main/engine/policy-home.ts';
+import { openPolicyHome, redoLogOf, type PolicyHome } from '../../../src-main/engine/policy/policy-home.ts';
 import { RedoLog } from '../../../src-main/train/redo-log.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'waggle-node-'));

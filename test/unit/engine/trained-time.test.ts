@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TrainedTime } from '../../../src-main/engine/trained-time.ts';
+import { TrainedTime } from '../../../src-main/engine/run/trained-time.ts';
 
 test('only time between start and stop counts, each moment is taken once, and saying the same twice changes nothing', () => {
   let now = 1000;

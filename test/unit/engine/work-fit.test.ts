@@ -8,9 +8,9 @@ import { after, describe, test } from 'node:test';
 import { forkCompute } from '../../../native-models/runtime/compute-host.ts';
 import { createLog } from '../../../src-main/base/log.ts';
 import { loadConfig } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
-import { MemoryKill } from '../../../src-main/engine/memory-kill.ts';
-import { WorkFit } from '../../../src-main/engine/work-fit.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
+import { MemoryKill } from '../../../src-main/engine/compute/memory-kill.ts';
+import { WorkFit } from '../../../src-main/engine/compute/work-fit.ts';
 import { fitOf, readPolicyConfig } from '../../../src-main/models/model-fit.ts';
 import { openNode } from './test-node.ts';
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus, totalmem } from 'node:os';
 import { test } from 'node:test';
-import { readHardware, residentBytes, type HardwareQueries } from '../../../src-main/engine/hardware.ts';
+import { readHardware, residentBytes, type HardwareQueries } from '../../../src-main/engine/providers/hardware.ts';
 
 const known: HardwareQueries = {
   cpu: () => Promise.resolve({ manufacturer: 'Maker', brand: 'Fast 1', physicalCores: 4, cores: 8 }),

@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { createLog } from '../../../src-main/base/log.ts';
 import { loadConfig } from '../../../src-main/config.ts';
 import type { ModelDownload } from '../../../src-main/engine/api.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { ModelDownloads } from '../../../src-main/models/downloads.ts';
 import { listFiles, MODEL, openFakeHub, type FakeHub } from '../hub/fake-hub.ts';
 

@@ -8,7 +8,7 @@ import { ComputeHost, forkCompute } from '../../../native-models/runtime/compute
 import { lowerGraph } from '../../../native-models/graph/lower.ts';
 import { gradientGraph } from '../../../native-models/policy/graphs.ts';
 import { configSchema } from '../../../src-main/config/schema.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import type { TokenGroup } from '../../../src-main/train/rows.ts';
 import { executePlan, planTraining, withNeededLogprobs } from '../../../src-main/train/train-round.ts';

@@ -101,14 +101,22 @@ test('saved and restored it is the same; what is not right by the tasks of this 
   for (let index = 0; index < 4; index++) pool.offer(group(index, peer(index % 2)));
   pool.used(pool.draw(1, noChance)[0]!);
   const again = new DemonstrationPool(limits);
-  assert.equal(again.restore(pool.save()), 0);
-  assert.equal(again.save(), pool.save());
-  const saved = JSON.parse(pool.save()) as { version: number; entries: { text: string; task: { version: number } }[] };
+  const kept = JSON.stringify(pool.save());
+  assert.equal(again.restore(JSON.parse(kept)), 0);
+  assert.equal(JSON.stringify(again.save()), kept);
+  const saved = JSON.parse(kept) as { version: number; entries: { text: string; task: { version: number } }[] };
   saved.entries[0]!.text = '<answer>0</answer>';
   saved.entries[1]!.task.version = 9;
   const third = new DemonstrationPool(limits);
-  assert.equal(third.restore(JSON.stringify(saved)), 2);
+  assert.equal(third.restore(saved), 2);
   assert.equal(third.size, pool.size - 2);
-  for (const rubbish of ['', '{', '[]', '{"version":2,"entries":[]}', '{"version":1,"entries":[{"origin":"x"}]}'])
-    assert.equal(new DemonstrationPool(limits).restore(rubbish), null, rubbish);
+  for (const rubbish of [
+    undefined,
+    null,
+    '',
+    [],
+    { version: 2, entries: [] },
+    { version: 1, entries: [{ origin: 'x' }] },
+  ])
+    assert.equal(new DemonstrationPool(limits).restore(rubbish), null, JSON.stringify(rubbish));
 });

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createChatTemplate } from '../../../native-models/text/chat-template.ts';
 import { loadTokenizer } from '../../../native-models/text/tokenizer.ts';
-import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/bundled-policy.ts';
-import { roundTasks } from '../../../src-main/engine/task-stream.ts';
+import { bundledPolicyDirectory, promptStyleOf } from '../../../src-main/engine/policy/bundled-policy.ts';
+import { roundTasks } from '../../../src-main/engine/rounds/task-stream.ts';
 import { promptText } from '../../../src-main/rollout/prompt.ts';
 import {
   completionText,

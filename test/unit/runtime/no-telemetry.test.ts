@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ComputeHost, forkCompute } from '../../../native-models/runtime/compute-host.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 
 test('computing leaves no trace of telemetry on the machine', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-telemetry-'));

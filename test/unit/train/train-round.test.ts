@@ -6,7 +6,7 @@ import type { ComputeHost } from '../../../native-models/runtime/compute-host.ts
 import { loadTokenizer } from '../../../native-models/text/tokenizer.ts';
 import { createRandom } from '../../../src-main/base/random.ts';
 import { loadConfig } from '../../../src-main/config.ts';
-import { bundledPolicyDirectory } from '../../../src-main/engine/bundled-policy.ts';
+import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { createObjective } from '../../../src-main/objective/index.ts';
 import type { OwnGroup } from '../../../src-main/rollout/rollout.ts';
 import { peerTokenGroup, trainRows, type TokenGroup } from '../../../src-main/train/rows.ts';
