@@ -5,7 +5,7 @@
  * slower by as much: what a node asks for per round (64 groups) is the product's. The more nodes share the machine, the longer the
  * rounds, so that it does about the same work a second. The first process holds one node, whose memory is reported, with
  * its growth after the first fifth of the rounds (a soak: `--nodes 8 --rounds 500 --round-seconds 4`, 35 minutes); the others share processes, one a core.
- * Processes start as the packaged app does: with compiled code at hand (no stripping of types) and a small young generation.
+ * Processes start as a headless node does: with a small young generation, and with compiled code at hand (no stripping of types).
  * Other work on the machine shows in the figures; `worstStallMs` tells how long a process stood still. Leaves nothing behind.
  */
 import { fork } from 'node:child_process';
@@ -35,7 +35,7 @@ const JOIN_EVERY_MS = 60;
 const MIN_JOIN_SPREAD_MS = 3_000;
 /** Fewer and no hole can be punched (test/swarm/local-swarm.ts). */
 const DHT_NODES = 5;
-/** Megabytes; V8 takes 16 and more by itself, for a process that has little to do. */
+/** What `npm start` and the command set, too. Megabytes; V8 takes 16 and more by itself, for a process that has little to do. */
 const PROCESS_FLAGS = ['--max-semi-space-size=2'];
 const SAMPLES = 100;
 /** Share of the rounds after which memory should grow no more. */
