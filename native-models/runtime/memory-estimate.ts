@@ -67,8 +67,8 @@ export interface MemoryEstimate {
 }
 
 /** Node and ONNX Runtime with nothing loaded; and a session with its model and the small things of its passes. */
-const PROCESS_BYTES = 115e6;
-const SESSION_BYTES = 16e6;
+const PROCESS_BYTES = 110e6;
+const SESSION_BYTES = 10e6;
 /** Vocabulary and merges as JavaScript objects. */
 const TOKENIZER_BYTES_PER_TOKEN = 600;
 /** Passes of different lengths leave gaps in a session's memory, which it keeps; where layers are recomputed, as much again. */
