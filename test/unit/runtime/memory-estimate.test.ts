@@ -57,7 +57,7 @@ test('more work needs more, and a part of the work never more than all of it', (
   fc.assert(
     fc.property(shapes, (shape) => {
       const bytes = at(shape);
-      return Number.isFinite(bytes) && bytes > 0 && at({ ...shape, groupSize: shape.groupSize + 1 }) >= bytes;
+      return Number.isFinite(bytes) && bytes > 0 && at({ ...shape, prompts: shape.prompts + 1 }) >= bytes;
     }),
     { numRuns: 30 },
   );
