@@ -54,7 +54,7 @@ const deep = {
   intermediate_size: 512,
   max_position_embeddings: 256,
 };
-const [rowCount, length] = [10, 128];
+const [rowCount, length, promptLength] = [10, 128, 40];
 
 test('a real process needs a third of the memory for a pass, the walk over the graph foretells it', async (t) => {
   if (process.platform !== 'linux') {
@@ -89,13 +89,14 @@ async function passBytes(folder: string, recompute: boolean): Promise<{ measured
     const before = await memory.peakBytes();
     const rows = Array.from({ length: rowCount }, (_, r) => ({
       tokens: Array.from({ length: length + 1 }, (_unused, i) => 4 + ((i * 31 + r) % 290)),
-      promptLength: 40,
+      promptLength,
       advantage: 1,
       rowWeight: 0.01,
       behaviorLogprobs: null,
     }));
     await host.call('accumulate', { objective: 'sft', rows, maxTokens: rowCount * length });
-    const sizes = { B: rowCount, T: length, GT: 3 * length, P: 512, rows: rowCount * length };
+    const padded = { B: rowCount, T: length, GT: 3 * length, P: 512, rows: rowCount * length };
+    const sizes = { ...padded, N: rowCount * length, M: rowCount * (length + 1 - promptLength), S: 1, C: 1 };
     return { measured: (await memory.peakBytes()) - before, walked: graphPeakBytes(graph, sizes) };
   } finally {
     memory.close();
