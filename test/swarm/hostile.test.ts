@@ -118,7 +118,7 @@ test('hostile records: each is refused for its reason, good ones beside it are a
     ['malformed', (s) => valid(s).subarray(0, 150)],
     ['malformed', (s) => Buffer.concat([valid(s), Buffer.alloc(3)])],
     ['zipBomb', (s) => s.record(bomb)],
-    ['malformed', (s) => s.record({ encoding: 'deflate', bytes: randomBytes(500) })],
+    ['malformed', (s) => s.record({ encoding: 'deflate', bytes: Buffer.alloc(500, 0xff) })], // no such kind of block
     ['badConfig', (s) => s.record({ encoding: 'raw', bytes: replaced(encodeBody(bodyOf(1)), '{"a":1}', '[[[1]]]') })],
     [
       'badText',

@@ -33,7 +33,8 @@ interface Judged {
 }
 interface VerifiedRecord extends Judged {
   useful: boolean;
-  auditors: Set<PeerId>;
+  /** A list: most have one or two, and there are many records. */
+  auditors: PeerId[];
   credited: boolean;
 }
 interface Claim {
@@ -102,7 +103,7 @@ export class ReceiptBook {
     const key = shortId(id);
     if (this.#verified.has(key)) return;
     const at = this.#options.now();
-    const verified: VerifiedRecord = { ...record, at, auditors: new Set(), credited: false };
+    const verified: VerifiedRecord = { ...record, at, auditors: [], credited: false };
     this.#verified.set(key, verified);
     if (record.origin !== this.#options.ownKey && record.useful) {
       this.#countsOf(record.origin).checked.add(1, hourOf(at));
@@ -201,8 +202,8 @@ export class ReceiptBook {
   #judge(auditor: PeerId, claim: { origin: PeerId; right: number; of: number }, verified: VerifiedRecord): void {
     const { right, of, origin, auditors } = verified;
     const matches = claim.origin === origin && claim.right === right && claim.of === of;
-    if (matches && (auditors.has(auditor) || auditors.size >= AUDITORS_OF_RECORD)) return; // said before
-    if (matches) auditors.add(auditor);
+    if (matches && (auditors.includes(auditor) || auditors.length >= AUDITORS_OF_RECORD)) return; // said before
+    if (matches) auditors.push(auditor);
     if (this.auditors.note(auditor, matches)) this.#reweigh(auditor);
     if (!matches || origin !== this.#options.ownKey || verified.credited || !verified.useful) return;
     if (this.auditors.weight(auditor) === 0) return;
