@@ -126,7 +126,7 @@ function chart(kind: string): string {
 }
 await writeFile(
   join(options.folder, 'bridge.json'),
-  `${JSON.stringify({ machine: describeMachine(), ...options, rows }, null, 1)}\n`,
+  `${JSON.stringify({ machine: describeMachine(), ...options, folder: undefined, rows }, null, 1)}\n`,
 );
 await writeFile(join(options.folder, 'bridge.svg'), chart('clean'));
 await writeFile(join(options.folder, 'bridge-wrong.svg'), chart('every fifth wrong'));

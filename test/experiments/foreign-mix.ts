@@ -133,7 +133,7 @@ const rows = names.flatMap((subject) =>
 const count = `${options.seeds.length} seed${options.seeds.length === 1 ? '' : 's'}`;
 await writeFile(
   join(options.folder, 'foreign-mix.json'),
-  `${JSON.stringify({ machine: describeMachine(), ...options, windowRounds: WINDOW_ROUNDS, rows }, null, 1)}\n`,
+  `${JSON.stringify({ machine: describeMachine(), ...options, folder: undefined, windowRounds: WINDOW_ROUNDS, rows }, null, 1)}\n`,
 );
 await writeFile(
   join(options.folder, 'foreign-mix.svg'),

@@ -40,7 +40,7 @@ const options = new Command('staleness')
   .option('--rounds <number>', 'rounds of each cell', Number, 200)
   .option('--seeds <list>', 'seeds, comma-separated', numbers, [1, 2])
   .option('--ages <list>', 'K, comma-separated', numbers, [0, 16, 32, 64, 128])
-  .option('--prompts <number>', 'tasks of each round, 8 answers each', Number, 8)
+  .option('--prompts <number>', 'tasks of each round, 8 answers each', Number, 4)
   .option('--learning-rate <number>', 'of every cell', Number, 4e-4)
   .option('--parallel <number>', 'cells at a time, one thread each', Number, availableParallelism())
   .parse()
@@ -111,7 +111,7 @@ function chart(title: string, yLabel: string, value: 'last' | 'balance'): string
   });
 }
 const count = `${options.seeds.length} seed${options.seeds.length === 1 ? '' : 's'}`;
-const summary = { machine: describeMachine(), ...options, windowRounds: WINDOW_ROUNDS, rows };
+const summary = { machine: describeMachine(), ...options, folder: undefined, windowRounds: WINDOW_ROUNDS, rows };
 await writeFile(join(options.folder, 'staleness.json'), `${JSON.stringify(summary, null, 1)}\n`);
 await writeFile(
   join(options.folder, 'staleness.svg'),
