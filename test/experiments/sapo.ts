@@ -29,6 +29,7 @@ interface SapoOptions {
   rounds: number;
   seeds: number[];
   learningRate: number;
+  arms?: string[];
 }
 interface Arm {
   nodes: number;
@@ -55,12 +56,20 @@ interface Outcome {
 }
 
 const numbers = (text: string): number[] => text.split(',').map(Number);
-const { folder, nodes, rounds, seeds, learningRate } = new Command('sapo')
+const {
+  folder,
+  nodes,
+  rounds,
+  seeds,
+  learningRate,
+  arms: chosen,
+} = new Command('sapo')
   .option('--folder <path>', 'where results go, and are found again', '.cache/experiments/sapo')
   .option('--nodes <number>', 'size of the swarm', Number, 8)
   .option('--rounds <number>', 'rounds of each node', Number, 50)
   .option('--seeds <list>', 'seeds, comma-separated', numbers, [1, 2, 3])
   .option('--learning-rate <number>', 'of every node', Number, 3e-4)
+  .option('--arms <list>', 'some arms alone, comma-separated; 8/0 is always one', (text) => text.split(','))
   .parse()
   .opts<SapoOptions>();
 
@@ -76,7 +85,7 @@ const mix = (ownGroups: number, peerGroups: number, more: Partial<Arm> = {}): Ar
   ...more,
 });
 const BASELINE = '8/0';
-const arms: Record<string, Arm> = {
+const allArms: Record<string, Arm> = {
   [BASELINE]: mix(8, 0),
   '6/2': mix(6, 2),
   '4/4': mix(4, 4),
@@ -84,6 +93,9 @@ const arms: Record<string, Arm> = {
   '4/4 fresh': mix(4, 4, { maxGroupAgeRounds: 2 }),
   '8/0 refilled': mix(8, 0, { promptsPerRound: 16 }),
 };
+const arms = Object.fromEntries(
+  Object.entries(allArms).filter(([arm]) => arm === BASELINE || (chosen?.includes(arm) ?? true)),
+);
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
