@@ -14,7 +14,8 @@ const parentPort = (process as unknown as { parentPort?: ParentPort }).parentPor
 
 function post(message: FromCompute): void {
   if (parentPort) parentPort.postMessage(message);
-  else process.send?.(message);
+  // Without a callback a parent that is gone would be an uncaught error.
+  else process.send?.(message, () => undefined);
 }
 
 const server = new ComputeServer(post);

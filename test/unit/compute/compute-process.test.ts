@@ -1,7 +1,11 @@
 // The compute process as a process: how its death is heard, and what it does not die of.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ComputeDiedError, ComputeHost, forkCompute } from '../../../native-models/runtime/compute-host.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 
@@ -55,4 +59,14 @@ test('a process that cannot be started is a death, not an error that nobody catc
     pid: null,
   }));
   await assert.rejects(host.call('open', open), (error) => died(error) && /code unknown/.test(String(error)));
+});
+
+test('a parent that is killed while it starts: the process ends, and says nothing', async () => {
+  const path = new URL('../../../native-models/runtime/compute-process.ts', import.meta.url);
+  const script = `require('node:child_process').fork(process.argv[1]);
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 60);`;
+  const parent = spawn(process.execPath, ['--eval', script, fileURLToPath(path)]);
+  const said = text(parent.stderr); // whole once the grandchild has closed it, too
+  await once(parent, 'close');
+  assert.equal(await said, '');
 });
