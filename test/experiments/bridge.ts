@@ -9,14 +9,15 @@
  * Seeded and resumable: finished cells are kept in the folder. Writes bridge.json, bridge.svg, bridge-wrong.svg.
  * `node test/experiments/bridge.ts --rounds 120 --seeds 1,2`
  */
+import { fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { configSchema } from '../../src-main/config/schema.ts';
 import { describeMachine } from '../bench/machine.ts';
 import { runCells, spread, type Cell } from './cells.ts';
-import { arms, meanGain, roundsToReach, runBridgeCell, type ArmName, type BridgeCurves } from './lab/bridge-cell.ts';
-import { starterSet } from './lab/round-tasks.ts';
+import { arms, meanGain, roundsToReach, type ArmName, type BridgeCurves } from './lab/bridge-cell.ts';
+import type { BridgeProcessCell } from './lab/bridge-process.ts';
 import { lineChart } from './line-chart.ts';
 
 const WRONG_SHARE = 0.2;
@@ -42,6 +43,7 @@ const options = new Command('bridge')
   .option('--learning-rate <number>', 'of theta and theta-hat', Number, 1e-4)
   .option('--adapter-learning-rate <number>', 'of the adapter', Number, 4e-4)
   .option('--evaluation-tasks <number>', 'held-out tasks, two answers each', Number, 200)
+  .option('--parallel <number>', 'cells at a time, one thread each', Number, availableParallelism())
   .parse()
   .opts<{
     folder: string;
@@ -51,6 +53,7 @@ const options = new Command('bridge')
     learningRate: number;
     adapterLearningRate: number;
     evaluationTasks: number;
+    parallel: number;
   }>();
 
 const names = Object.keys(arms) as ArmName[];
@@ -77,13 +80,20 @@ const cells = options.seeds.flatMap((seed) =>
   ),
 );
 
-function measure({ settings, seed }: Cell<Settings>): Promise<BridgeCurves> {
-  const { learningRate, ...rest } = settings;
-  const config = configSchema.parse({ learningRate });
-  return runBridgeCell({ ...rest, seed, tasks: starterSet(), config });
+async function measure({ settings, seed }: Cell<Settings>): Promise<BridgeCurves> {
+  const cell: BridgeProcessCell = { ...settings, seed };
+  const child = fork(new URL('lab/bridge-process.ts', import.meta.url), [JSON.stringify(cell)]);
+  const curves = new Promise<BridgeCurves | null>((resolve) => {
+    child.once('message', (message) => resolve(message as BridgeCurves));
+    // Not 'exit': that may come before the last message.
+    child.once('disconnect', () => resolve(null));
+  });
+  const result = await curves;
+  if (result === null) throw new Error(`${settings.arm}, seed ${seed}: its process ended without a result`);
+  return result;
 }
 
-const results = await runCells(options.folder, cells, measure);
+const results = await runCells(options.folder, cells, measure, console.log, options.parallel);
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const rows = Object.entries(kinds).flatMap(([kind, wrongShare]) =>
