@@ -18,6 +18,7 @@ import type { Plausibility } from './plausibility.ts';
 import { hasSpread } from '../records/pool.ts';
 import { ReceiptBook, shortId } from './receipt-book.ts';
 import type { ReceiptRow, Score } from './receipt-book.ts';
+import { RecentIds } from '../recent-ids.ts';
 import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from '../records/rejections.ts';
 import type { RoundClock } from '../records/round-clock.ts';
@@ -68,10 +69,10 @@ export class Credit {
   readonly #options: CreditOptions;
   readonly #plausibility: PlausibilityWatch;
   readonly #profiles: RecentMap<Profile>;
-  readonly #seen: RecentMap<true>;
+  readonly #seen: RecentIds;
   readonly #adopted: Receipt[] = [];
   readonly #refused: Receipt[] = [];
-  readonly #pulledIds: RecentMap<true>;
+  readonly #pulledIds: RecentIds;
   readonly #pulledBy: RecentMap<true>;
   #counters = { produced: 0, shared: 0, pulled: 0 };
   #profileAt = Number.NEGATIVE_INFINITY;
@@ -82,8 +83,8 @@ export class Credit {
     this.#options = options;
     const { limits, identity, now } = options;
     this.#profiles = new RecentMap(limits.maxMembers);
-    this.#seen = new RecentMap(limits.seenRecords);
-    this.#pulledIds = new RecentMap(limits.seenRecords);
+    this.#seen = new RecentIds(limits.seenRecords);
+    this.#pulledIds = new RecentIds(limits.seenRecords);
     this.#pulledBy = new RecentMap(limits.maxPeerRows);
     this.#plausibility = new PlausibilityWatch(limits.maxPeerRows);
     const ownerOf = (peer: PeerId) => (peer === identity.publicKey ? identity.owner.publicKey : this.#ownerOf(peer));
@@ -98,7 +99,7 @@ export class Credit {
     if (hadFromSender(note.id)) return refuse('replayed');
     if (this.#seen.has(note.id)) return refuse('duplicateRecord');
     if (!isNoteAuthentic(note)) return refuse('forgedSignature');
-    this.#seen.set(note.id, true);
+    this.#seen.add(note.id);
     const peer = toHex(note.peer);
     if (peer === this.#options.identity.publicKey) return refuse('duplicateRecord');
     return note.kind === 'sheet' ? this.#admitSheet(peer, note) : this.#admitProfile(peer, note);
@@ -139,11 +140,7 @@ export class Credit {
   /** Own records that this peer pulled. */
   notePulled(by: PeerId, ids: readonly string[]): void {
     if (ids.length > 0) this.#pulledBy.set(by, true);
-    for (const id of ids) {
-      if (this.#pulledIds.has(id)) continue;
-      this.#pulledIds.set(id, true);
-      this.#counters.pulled++;
-    }
+    for (const id of ids) if (this.#pulledIds.add(id)) this.#counters.pulled++;
   }
 
   /** Signs what has gathered; called with every round. */

@@ -17,7 +17,7 @@ import { FrameGate } from './frame-gate.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
 import { RateLimit } from './rate.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentIds } from '../recent-ids.ts';
 import type { RejectionReason } from '../records/rejections.ts';
 
 export interface LinkHandlers {
@@ -100,8 +100,8 @@ export class Link {
   /** Monotonic ms before which the peer wants no pull. */
   restUntilMs = 0;
   /** Ids this connection has brought, and those sent on it. */
-  readonly received = new RecentMap<true>(REMEMBERED_IDS);
-  readonly sent = new RecentMap<true>(REMEMBERED_IDS);
+  readonly received = new RecentIds(REMEMBERED_IDS);
+  readonly sent = new RecentIds(REMEMBERED_IDS);
   /** How many signatures of gossiped heads this peer may make this node check. */
   readonly headChecks: RateLimit;
   readonly #options: LinkOptions;

@@ -11,7 +11,7 @@ import type { RecordBody } from '../codec/body.ts';
 import { decodeRecord, isRecordAuthentic } from '../codec/record.ts';
 import type { SignedRecord } from '../codec/record.ts';
 import { hash, toHex } from '../identity/crypto.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentIds } from '../recent-ids.ts';
 import type { RejectionReason } from './rejections.ts';
 import type { RoundClock } from './round-clock.ts';
 
@@ -54,14 +54,14 @@ export function startKey(peer: PeerId, instanceId: Uint8Array): string {
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #seenIds: RecentMap<true>;
+  readonly #seenIds: RecentIds;
   /** Hashes of task and completion text. */
-  readonly #seenTexts: RecentMap<true>;
+  readonly #seenTexts: RecentIds;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#seenIds = new RecentMap(options.seenRecords);
-    this.#seenTexts = new RecentMap(options.seenRecords);
+    this.#seenIds = new RecentIds(options.seenRecords);
+    this.#seenTexts = new RecentIds(options.seenRecords);
   }
 
   /** `hadFromSender` says whether this very connection has brought the record before. */
@@ -72,7 +72,7 @@ export class Admission {
     if (hadFromSender(record.id)) return refuse('replayed');
     if (this.#seenIds.has(record.id)) return refuse('duplicateRecord');
     if (!isRecordAuthentic(record)) return refuse('forgedSignature');
-    this.#seenIds.set(record.id, true);
+    this.#seenIds.add(record.id);
 
     const origin = toHex(record.peer);
     if (origin === this.#options.ownKey) {
@@ -96,13 +96,13 @@ export class Admission {
     // Again with the reference as this node writes it: another spelling of the same task is the same task.
     const contents = contentKeys(checked.ref, body.value);
     if (this.#isCopy(contents)) return refuse('duplicateContent');
-    for (const key of contents) this.#seenTexts.set(key, true);
+    for (const key of contents) this.#seenTexts.add(key);
     return { ok: true, group: this.#group(record, origin, body.value, checked) };
   }
 
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
-    for (const key of contentKeys(body.task, body)) this.#seenTexts.set(key, true);
+    for (const key of contentKeys(body.task, body)) this.#seenTexts.add(key);
   }
 
   /** At least half of the distinct completions have been here before. */

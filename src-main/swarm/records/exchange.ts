@@ -235,7 +235,7 @@ export class Exchange {
     const { feed, elapsed, random } = this.#options;
     const asker = { peer: link.peer, hasHad: (id: string) => link.sent.has(id) || link.received.has(id) };
     const records = feed.answer(pull, asker, elapsed(), random);
-    for (const record of records) link.sent.set(record.id, true);
+    for (const record of records) link.sent.add(record.id);
     this.#options.onGiven(
       link.peer,
       records
@@ -331,11 +331,7 @@ export class Exchange {
     let sliceStart = performance.now();
     for (const bytes of records) {
       if (this.#closed || (link.state === 'closed' && this.#isBanned(link))) break;
-      const result = this.#options.admit(bytes, (id) => {
-        const had = link.received.has(id);
-        link.received.set(id, true);
-        return had;
-      });
+      const result = this.#options.admit(bytes, (id) => !link.received.add(id));
       if (result.ok && !('group' in result)) continue;
       if (result.ok) {
         admittedCount++;

@@ -1,0 +1,114 @@
+/**
+ * Bounded memory of ids: remembers the latest of them and nothing else. A `RecentMap` costs some 130 bytes an id, this one 24 to 32,
+ * outside of what the garbage collector walks; a node remembers up to a quarter of a million. Grows with what it holds, up to its
+ * capacity. An id is hex digits of a hash, of which the first 32 (128 bits) count: nobody finds two alike.
+ */
+import { randomFillSync } from 'node:crypto';
+
+const WORDS = 4;
+const DIGITS = WORDS * 8;
+const FIRST_ROOM = 64;
+/** Open addressing with steps of one wants every other slot free. */
+const SLOTS_PER_ID = 2;
+
+export class RecentIds {
+  readonly #capacity: number;
+  /** In order of arrival, the oldest overwritten. */
+  #ring = new Uint32Array(FIRST_ROOM * WORDS);
+  /** Where in the ring an id is, plus one; 0 is free. A power of two. */
+  #slots = new Uint32Array(FIRST_ROOM * SLOTS_PER_ID);
+  #next = 0;
+  #size = 0;
+  readonly #asked = new Uint32Array(WORDS);
+  /** Odd, and drawn for each table: whoever chooses ids cannot choose where they go. */
+  readonly #multipliers = randomFillSync(new Uint32Array(WORDS)).map((word) => word | 1);
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Throws a RangeError where `id` does not begin with 32 lower-case hex digits: a bug of the caller. */
+  has(id: string): boolean {
+    this.#read(id);
+    return this.#slots[this.#slotOf(this.#asked, 0)] !== 0;
+  }
+
+  /** True when it was not there yet. One that is there keeps its place in the order. Throws as `has` does. */
+  add(id: string): boolean {
+    if (this.has(id)) return false;
+    if (this.#size === this.#room && this.#room < this.#capacity) this.#grow();
+    const at = this.#next;
+    if (this.#size === this.#room) this.#forget(at);
+    this.#ring.set(this.#asked, at * WORDS);
+    this.#slots[this.#slotOf(this.#asked, 0)] = at + 1;
+    this.#next = (at + 1) % this.#room;
+    this.#size++;
+    return true;
+  }
+
+  get #room(): number {
+    return Math.min(this.#capacity, this.#ring.length / WORDS);
+  }
+
+  #read(id: string): void {
+    this.#asked.fill(0);
+    for (let i = 0; i < DIGITS; i++) {
+      const code = id.charCodeAt(i);
+      const isNumeral = code >= 48 && code <= 57;
+      if (!isNumeral && !(code >= 97 && code <= 102)) throw new RangeError('an id must begin with 32 hex digits');
+      this.#asked[i >> 3] = (this.#asked[i >> 3]! << 4) | (isNumeral ? code - 48 : code - 87);
+    }
+  }
+
+  /** Multiply-shift hashing (Dietzfelbinger et al. 1997): the top bits of a random odd multiple, summed over the words. */
+  #homeOf(words: Uint32Array, from: number): number {
+    let sum = 0;
+    for (let i = 0; i < WORDS; i++) sum = (sum + Math.imul(words[from + i]!, this.#multipliers[i]!)) | 0;
+    return sum >>> (Math.clz32(this.#slots.length) + 1);
+  }
+
+  /** The slot the id is in, or the free one where it would go. */
+  #slotOf(words: Uint32Array, from: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = this.#homeOf(words, from);
+    for (;;) {
+      const at = this.#slots[slot]!;
+      if (at === 0 || this.#holds(at - 1, words, from)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #holds(at: number, words: Uint32Array, from: number): boolean {
+    for (let i = 0; i < WORDS; i++) if (this.#ring[at * WORDS + i] !== words[from + i]) return false;
+    return true;
+  }
+
+  /** Frees the slot of the id at this place of the ring, and moves up those that had to step past it. */
+  #forget(at: number): void {
+    const mask = this.#slots.length - 1;
+    let free = this.#slotOf(this.#ring, at * WORDS);
+    for (let slot = (free + 1) & mask; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#homeOf(this.#ring, (this.#slots[slot]! - 1) * WORDS);
+      // One that is at home after the free slot stays where it is.
+      if (((slot - home) & mask) < ((slot - free) & mask)) continue;
+      this.#slots[free] = this.#slots[slot]!;
+      free = slot;
+    }
+    this.#slots[free] = 0;
+    this.#size--;
+  }
+
+  /** To twice the room. Only a table that has never wrapped grows, so the ring stays in order. */
+  #grow(): void {
+    const ring = this.#ring;
+    this.#ring = new Uint32Array(ring.length * 2);
+    this.#ring.set(ring);
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    for (let at = 0; at < this.#size; at++) this.#slots[this.#slotOf(ring, at * WORDS)] = at + 1;
+    this.#next = this.#size;
+  }
+}
