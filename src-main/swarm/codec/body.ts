@@ -42,11 +42,14 @@ export function packBody(body: RecordBody): Decoded<PackedBody> {
   return { ok: true, value: { encoding: smaller ? 'deflate' : 'raw', bytes } };
 }
 
+/** Most bodies are a few kilobytes; zlib's own step of 16 KB, set aside for every record, was the most of what was thrown away again. */
+const INFLATE = { maxOutputLength: WIRE.maxInflatedBytes, chunkSize: 4096 } as const;
+
 export function unpackBody(packed: PackedBody): Decoded<RecordBody> {
   if (packed.bytes.byteLength > WIRE.maxBodyBytes) return fault('oversize');
   if (packed.encoding === 'raw') return decodeBody(packed.bytes);
   try {
-    return decodeBody(inflateRawSync(packed.bytes, { maxOutputLength: WIRE.maxInflatedBytes }));
+    return decodeBody(inflateRawSync(packed.bytes, INFLATE));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     return fault(code === 'ERR_BUFFER_TOO_LARGE' ? 'zipBomb' : 'malformed');

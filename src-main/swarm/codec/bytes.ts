@@ -1,7 +1,7 @@
 /**
  * Bounded reading and writing of bytes. Integers are little-endian and of fixed width.
  * A reader never throws: the first impossible read makes it fail for good, and the decoder asks `finished()` once at the
- * end. What it hands out are copies or numbers, never slices of a network buffer.
+ * end. What it hands out are copies, texts or numbers; only `view` hands out a slice of its input, and only for what is read on at once.
  */
 
 export type Decoded<T> = { ok: true; value: T } | { ok: false; reason: DecodeFault };
@@ -67,16 +67,20 @@ export class ByteReader {
 
   /** Exactly `length` bytes, copied. */
   fixed(length: number): Buffer {
+    return ownCopy(this.view(length));
+  }
+
+  /** Exactly `length` bytes of the input itself, which they keep in memory. */
+  view(length: number): Uint8Array {
     const start = this.#at;
-    if (!this.#has(length)) return Buffer.alloc(0);
+    if (!this.#has(length)) return new Uint8Array(0);
     this.#at += length;
-    return ownCopy(this.#bytes.subarray(start, start + length));
+    return this.#bytes.subarray(start, this.#at);
   }
 
   /** u16 length, then at most `maxBytes` bytes of strict UTF-8. */
   text(maxBytes: number): string {
-    const length = this.bounded(this.u16(), maxBytes);
-    const bytes = this.fixed(length);
+    const bytes = this.view(this.bounded(this.u16(), maxBytes));
     if (this.#fault !== null) return '';
     try {
       return utf8.decode(bytes);
@@ -125,34 +129,33 @@ export function ownCopy(...parts: Uint8Array[]): Buffer {
   return copy;
 }
 
+const FIRST_BYTES = 256;
+
 /** Grows as needed. Its input is this node's own, so a value out of range is a bug and throws a RangeError. */
 export class ByteWriter {
-  readonly #parts: Buffer[] = [];
+  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
 
   u8(value: number): this {
-    const part = Buffer.alloc(1);
-    part.writeUInt8(value);
-    return this.raw(part);
+    this.#length = this.#room(1).writeUInt8(value, this.#length);
+    return this;
   }
 
   u16(value: number): this {
-    const part = Buffer.alloc(2);
-    part.writeUInt16LE(value);
-    return this.raw(part);
+    this.#length = this.#room(2).writeUInt16LE(value, this.#length);
+    return this;
   }
 
   u32(value: number): this {
-    const part = Buffer.alloc(4);
-    part.writeUInt32LE(value);
-    return this.raw(part);
+    this.#length = this.#room(4).writeUInt32LE(value, this.#length);
+    return this;
   }
 
   u53(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new RangeError(`not an integer in [0, 2^53): ${String(value)}`);
-    const part = Buffer.alloc(8);
-    part.writeBigUInt64LE(BigInt(value));
-    return this.raw(part);
+    this.#length = this.#room(8).writeBigUInt64LE(BigInt(value), this.#length);
+    return this;
   }
 
   fixed(bytes: Uint8Array, length: number): this {
@@ -169,11 +172,21 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): this {
-    this.#parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#room(bytes.byteLength).set(bytes, this.#length);
+    this.#length += bytes.byteLength;
     return this;
   }
 
+  /** What was written so far, in memory of its own. */
   bytes(): Buffer {
-    return Buffer.concat(this.#parts);
+    return ownCopy(this.#buffer.subarray(0, this.#length));
+  }
+
+  #room(bytes: number): Buffer {
+    if (this.#length + bytes <= this.#buffer.byteLength) return this.#buffer;
+    const larger = Buffer.allocUnsafe(Math.max(this.#length + bytes, this.#buffer.byteLength * 2));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
+    return larger;
   }
 }

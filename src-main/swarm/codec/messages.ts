@@ -49,7 +49,7 @@ export interface Pull {
 export interface Records {
   kind: 'records';
   requestId: number;
-  records: Buffer[];
+  records: Uint8Array[];
 }
 export interface Busy {
   kind: 'busy';
@@ -205,10 +205,11 @@ function readPull(reader: ByteReader): Pull {
   };
 }
 
-function readRecordBytes(reader: ByteReader): Buffer {
+/** Admission copies those it can read; the frame stays until all have been looked at. */
+function readRecordBytes(reader: ByteReader): Uint8Array {
   const length = reader.bounded(reader.u16(), MAX_RECORD_BYTES);
   if (length < RECORD_OVERHEAD_BYTES) reader.fail('malformed');
-  return reader.fixed(length);
+  return reader.view(length);
 }
 
 function readList<T>(reader: ByteReader, count: number, max: number, read: () => T): T[] {

@@ -118,7 +118,7 @@ export function decodeNote(input: Uint8Array): Decoded<Note> {
   const peer = reader.fixed(PUBLIC_KEY_BYTES);
   const createdAt = reader.u53();
   const content = kind === NOTE.sheetByte ? readSheet(reader) : readProfile(reader, peer);
-  reader.fixed(SIGNATURE_BYTES);
+  reader.view(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
   const bytes = ownCopy(input);
   return { ok: true, value: { ...content, peer, createdAt, bytes, id: toHex(hash('recordId', bytes)) } };
@@ -152,8 +152,8 @@ function readSheet(reader: ByteReader): Pick<ReceiptSheet, 'kind' | 'instanceId'
 }
 
 function readReceipt(reader: ByteReader): Receipt {
-  const origin = toHex(reader.fixed(PUBLIC_KEY_BYTES));
-  const record = toHex(reader.fixed(NOTE.idBytes));
+  const origin = toHex(reader.view(PUBLIC_KEY_BYTES));
+  const record = toHex(reader.view(NOTE.idBytes));
   const outcome = OUTCOMES[reader.u8()];
   const right = reader.u8();
   const of = reader.u8();

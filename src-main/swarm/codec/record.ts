@@ -72,11 +72,13 @@ export function decodeRecord(input: Uint8Array): Decoded<SignedRecord> {
   const createdAt = reader.u53();
   const encoding = ENCODINGS[reader.u8()];
   if (encoding === undefined) return fault('malformed');
-  const bodyBytes = reader.fixed(reader.bounded(reader.u16(), WIRE.maxBodyBytes));
-  reader.fixed(SIGNATURE_BYTES);
+  const bodyBytes = reader.bounded(reader.u16(), WIRE.maxBodyBytes);
+  const bodyAt = reader.at;
+  reader.view(bodyBytes);
+  reader.view(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
   const bytes = ownCopy(input);
-  const body = { encoding, bytes: bodyBytes };
+  const body = { encoding, bytes: bytes.subarray(bodyAt, bodyAt + bodyBytes) };
   return { ok: true, value: { peer, instanceId, seq, round, createdAt, body, bytes, id: recordId(bytes) } };
 }
 

@@ -38,9 +38,17 @@ export interface KeyPair {
   secretKey: Buffer;
 }
 
+const namespaces = new Map<Purpose, Buffer>();
+
+/** Its length in a byte, then the name. */
 function namespace(purpose: Purpose): Buffer {
-  const name = Buffer.from(`waggle/swarm/1/${purpose}`, 'utf8');
-  return Buffer.concat([Buffer.from([name.byteLength]), name]);
+  let known = namespaces.get(purpose);
+  if (known === undefined) {
+    const name = Buffer.from(`waggle/swarm/1/${purpose}`, 'utf8');
+    known = Buffer.concat([Buffer.from([name.byteLength]), name]);
+    namespaces.set(purpose, known);
+  }
+  return known;
 }
 
 /** 32-byte hash; every part is length-prefixed, so that (ab, c) and (a, bc) differ. */
@@ -57,7 +65,7 @@ function digest(purpose: Purpose, parts: Uint8Array[], key?: Buffer): Buffer {
   const out = Buffer.alloc(HASH_BYTES);
   const inputs: Buffer[] = [namespace(purpose)];
   for (const part of parts) {
-    const length = Buffer.alloc(4);
+    const length = Buffer.allocUnsafe(4);
     length.writeUInt32LE(part.byteLength);
     inputs.push(length, asBuffer(part));
   }

@@ -89,20 +89,25 @@ export class Admission {
   #admitContent(record: SignedRecord, origin: PeerId): { ok: true; group: Group } | Refused {
     const body = unpackBody(record.body);
     if (!body.ok) return refuse(body.reason);
-    if (this.#isCopy(contentKeys(body.value.task, body.value))) return refuse('duplicateContent');
+    const spelling = spellingOf(body.value.task);
+    let contents = contentKeys(spelling, body.value);
+    if (this.#isCopy(contents)) return refuse('duplicateContent');
 
     const checked = this.#verify(body.value);
     if (!checked.ok) return checked;
     // Again with the reference as this node writes it: another spelling of the same task is the same task.
-    const contents = contentKeys(checked.ref, body.value);
-    if (this.#isCopy(contents)) return refuse('duplicateContent');
+    const ownSpelling = spellingOf(checked.ref);
+    if (ownSpelling !== spelling) {
+      contents = contentKeys(ownSpelling, body.value);
+      if (this.#isCopy(contents)) return refuse('duplicateContent');
+    }
     for (const key of contents) this.#seenTexts.add(key);
     return { ok: true, group: this.#group(record, origin, body.value, checked) };
   }
 
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
-    for (const key of contentKeys(body.task, body)) this.#seenTexts.add(key);
+    for (const key of contentKeys(spellingOf(body.task), body)) this.#seenTexts.add(key);
   }
 
   /** At least half of the distinct completions have been here before. */
@@ -142,12 +147,15 @@ export class Admission {
 }
 
 /** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
-function contentKeys(ref: TaskRef, body: RecordBody): string[] {
-  const { generator, version, config, seed, index } = ref;
-  const fields = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
-  const task = Buffer.from(JSON.stringify([generator, version, fields, seed, index]), 'utf8');
+function contentKeys(spelling: string, body: RecordBody): string[] {
+  const task = Buffer.from(spelling, 'utf8');
   const texts = new Set(body.completions.map((completion) => completion.text));
   return [...texts].map((text) => toHex(hash('content', task, Buffer.from(text, 'utf8')).subarray(0, 16)));
+}
+
+function spellingOf({ generator, version, config, seed, index }: TaskRef): string {
+  const fields = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([generator, version, fields, seed, index]);
 }
 
 function refuse(reason: RejectionReason, detail = ''): Refused {

@@ -326,7 +326,7 @@ export class Exchange {
     return this.#admitAll(link, records);
   }
 
-  async #admitAll(link: Link, records: Buffer[]): Promise<number> {
+  async #admitAll(link: Link, records: readonly Uint8Array[]): Promise<number> {
     let admittedCount = 0;
     let sliceStart = performance.now();
     for (const bytes of records) {

@@ -90,9 +90,9 @@ export class Feed {
   answer(pull: Pull, asker: Asker, nowMs: number, random: () => number): FeedRecord[] {
     const wanted = (record: FeedRecord) =>
       record.origin !== asker.peer &&
-      !asker.hasHad(record.id) &&
       nowMs - record.atMs <= Math.min(pull.maxAgeMs, this.#maxAgeMs) &&
-      !this.#rounds.isStale(record.start, record.round);
+      !this.#rounds.isStale(record.start, record.round) &&
+      !asker.hasHad(record.id);
     const own = shuffled([...this.#own.records.values()].filter(wanted), random);
     const held = shuffled([...this.#held.records.values()].filter(wanted), random);
     const ownFirst = Math.round((pull.count * pull.ownPercent) / 100);
