@@ -26,6 +26,10 @@ export interface PackedBody {
   bytes: Buffer;
 }
 
+/** Most bodies are a few kilobytes: with zlib's own step of 16 KB, what every record throws away again is several times its size. */
+const STEP = { chunkSize: 8 * 1024 } as const;
+const INFLATE = { ...STEP, maxOutputLength: WIRE.maxInflatedBytes } as const;
+
 /** Deflated where that is smaller. Own content beyond a bound is `{ok: false}`: a node must not share it. */
 export function packBody(body: RecordBody): Decoded<PackedBody> {
   let plain: Buffer;
@@ -35,15 +39,12 @@ export function packBody(body: RecordBody): Decoded<PackedBody> {
     return fault('oversize');
   }
   if (plain.byteLength > WIRE.maxInflatedBytes) return fault('oversize');
-  const deflated = deflateRawSync(plain);
+  const deflated = deflateRawSync(plain, STEP);
   const smaller = deflated.byteLength < plain.byteLength;
   const bytes = smaller ? deflated : plain;
   if (bytes.byteLength > WIRE.maxBodyBytes) return fault('oversize');
   return { ok: true, value: { encoding: smaller ? 'deflate' : 'raw', bytes } };
 }
-
-/** Most bodies are a few kilobytes; zlib's own step of 16 KB, set aside for every record, was the most of what was thrown away again. */
-const INFLATE = { maxOutputLength: WIRE.maxInflatedBytes, chunkSize: 4096 } as const;
 
 export function unpackBody(packed: PackedBody): Decoded<RecordBody> {
   if (packed.bytes.byteLength > WIRE.maxBodyBytes) return fault('oversize');

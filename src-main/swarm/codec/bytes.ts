@@ -133,8 +133,13 @@ const FIRST_BYTES = 256;
 
 /** Grows as needed. Its input is this node's own, so a value out of range is a bug and throws a RangeError. */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #buffer: Buffer;
   #length = 0;
+
+  /** `expectedBytes`: room to begin with; where the guess is right, nothing is moved. */
+  constructor(expectedBytes = FIRST_BYTES) {
+    this.#buffer = Buffer.allocUnsafe(expectedBytes);
+  }
 
   u8(value: number): this {
     this.#length = this.#room(1).writeUInt8(value, this.#length);
@@ -177,9 +182,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written so far, in memory of its own. */
+  /** What was written so far: a view, to be sent or copied (`ownCopy`), not kept. */
   bytes(): Buffer {
-    return ownCopy(this.#buffer.subarray(0, this.#length));
+    return this.#buffer.subarray(0, this.#length);
   }
 
   #room(bytes: number): Buffer {

@@ -142,9 +142,13 @@ const KIND_OF_BYTE = new Map<number, MessageKind>(
 /** Throws a RangeError on values out of bounds: those are this node's own, so it is a bug. */
 export function encodeMessage(message: Message): Buffer {
   const codec = CODECS[message.kind] as Codec<Message>;
-  const out = new ByteWriter().u8(codec.byte);
+  const out = new ByteWriter(message.kind === 'records' ? bytesOf(message) : undefined).u8(codec.byte);
   codec.write(out, message);
   return out.bytes();
+}
+
+function bytesOf({ records }: Records): number {
+  return records.reduce((sum, record) => sum + 2 + record.byteLength, 1 + 4 + 1);
 }
 
 export function decodeMessage(payload: Uint8Array): Decoded<Message> {

@@ -16,7 +16,8 @@ import { RecentMap } from '../recent.ts';
 
 /** Records vouched for count at most so many times those checked here. */
 export const MAX_MULTIPLE = 4;
-const MAX_VERDICTS = 16_384;
+/** Twice what a quarter of an hour can bring at the rate a node asks for; receipts about older records come no more. */
+const MAX_VERDICTS = 8_192;
 const MAX_CLAIMS = 8_192;
 const MAX_AUDITORS = 1_024;
 const AUDITORS_OF_RECORD = 16;
@@ -82,6 +83,8 @@ export interface ReceiptBookOptions {
 export class ReceiptBook {
   readonly auditors: Auditors;
   readonly #options: ReceiptBookOptions;
+  /** One string for each peer, however many records, receipts and claims name it. */
+  readonly #names: RecentMap<PeerId>;
   readonly #verified = new RecentMap<VerifiedRecord>(MAX_VERDICTS);
   readonly #claims = new RecentMap<Claim>(MAX_CLAIMS);
   readonly #openClaims = new RecentMap<number>(MAX_AUDITORS);
@@ -93,6 +96,7 @@ export class ReceiptBook {
     this.#options = options;
     this.auditors = new Auditors(MAX_AUDITORS, options.now);
     this.#counts = new RecentMap(options.maxPeers);
+    this.#names = new RecentMap(options.maxPeers);
   }
 
   /** A record this node has verified, or one of its own. `useful`: its rewards differ. */
@@ -103,7 +107,8 @@ export class ReceiptBook {
     const key = shortId(id);
     if (this.#verified.has(key)) return;
     const at = this.#options.now();
-    const verified: VerifiedRecord = { ...record, at, auditors: [], credited: false };
+    const origin = this.#nameOf(record.origin);
+    const verified: VerifiedRecord = { ...record, origin, at, auditors: [], credited: false };
     this.#verified.set(key, verified);
     if (record.origin !== this.#options.ownKey && record.useful) {
       this.#countsOf(record.origin).checked.add(1, hourOf(at));
@@ -203,7 +208,7 @@ export class ReceiptBook {
     const { right, of, origin, auditors } = verified;
     const matches = claim.origin === origin && claim.right === right && claim.of === of;
     if (matches && (auditors.includes(auditor) || auditors.length >= AUDITORS_OF_RECORD)) return; // said before
-    if (matches) auditors.push(auditor);
+    if (matches) verified.auditors = [...auditors, this.#nameOf(auditor)]; // no longer than needed: there are thousands
     if (this.auditors.note(auditor, matches)) this.#reweigh(auditor);
     if (!matches || origin !== this.#options.ownKey || verified.credited || !verified.useful) return;
     if (this.auditors.weight(auditor) === 0) return;
@@ -212,7 +217,8 @@ export class ReceiptBook {
   }
 
   #claim(auditor: PeerId, receipt: Receipt): void {
-    const { origin, record, right, of, round } = receipt;
+    const { record, right, of, round } = receipt;
+    const origin = this.#nameOf(receipt.origin);
     // Who has nothing checked here has no score that a claim could add to.
     if (this.score(origin, 'week').checked === 0) return;
     if (right === 0 || right === of) return; // honest nodes adopt only what has a spread
@@ -222,7 +228,7 @@ export class ReceiptBook {
     if (known !== undefined && (known.votes.has(auditor) || known.votes.size >= AUDITORS_OF_RECORD)) return;
     const claim = known ?? { origin, round, at: this.#options.now(), votes: new Map(), counted: 0 };
     if (claim.origin !== origin) return;
-    claim.votes.set(auditor, { right, of });
+    claim.votes.set(this.#nameOf(auditor), { right, of });
     this.#openClaims.set(auditor, open + 1);
     const forgotten = this.#claims.set(record, claim);
     if (forgotten !== undefined) this.#release(forgotten);
@@ -255,6 +261,13 @@ export class ReceiptBook {
     return auditor === origin || this.#options.ownerOf(auditor) === this.#options.ownerOf(origin);
   }
 
+  #nameOf(peer: PeerId): PeerId {
+    const known = this.#names.get(peer);
+    if (known !== undefined) return known;
+    this.#names.set(peer, peer);
+    return peer;
+  }
+
   #countsOf(origin: PeerId): Counts {
     const counts = this.#counts.get(origin) ?? { checked: new HourlyCount(), vouched: new HourlyCount() };
     this.#counts.set(origin, counts);
@@ -268,8 +281,9 @@ export class ReceiptBook {
   }
 }
 
+/** A string of its own: a slice would keep the whole id in memory. */
 export function shortId(id: string): string {
-  return id.slice(0, NOTE.idBytes * 2);
+  return Buffer.from(id.slice(0, NOTE.idBytes * 2), 'latin1').toString('latin1');
 }
 
 /** The second largest weight among auditors that say the same: one alone, however believed, is not enough. */
