@@ -43,6 +43,11 @@ export interface MemoryQuestion {
   reference: boolean;
   /** What answers are sampled in; left out, f32. */
   decode?: DecodePrecision;
+  /**
+   * card: what a graphics card holds, without process and tokenizer. The same parts are counted as in main memory; how much more a driver
+   * takes is not known. Left out: the compute process on the CPU.
+   */
+  place?: 'process' | 'card';
   /** Where BRIDGE trains it: rank of the second adapter. Its twin costs all that is trained, with its optimiser, once more. */
   bridge?: { rank: number } | null;
 }
@@ -81,13 +86,14 @@ const GRADIENTS_ALIVE = 3;
 const COMPRESSED_COPIES = 2;
 const CACHE_STEP = 16;
 
-/** Within 15 % of the measured peak for the shapes of the bench. */
+/** Within 15 % of the measured peak for the shapes of the bench; of a card's memory nothing was measured. */
 export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const { config, adapter, work, objectives, scoring, reference, decode = 'f32' } = question;
   const total = parameterCount(parameterSlots(config));
   const bridge = question.bridge ? bridgeCounts(config, adapter, question.bridge.rank) : null;
   const computed = bridge ? bridge.computed : adapter;
   const trained = computed ? parameterCount(adapterSlots(config, computed)) : total;
+  const onCard = question.place === 'card';
   const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
   const { gradient, score } = graphsOf(config, computed, work.recompute ?? false);
@@ -97,8 +103,8 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const scored = scoring ? graphPeakBytes(score(), dimensions) : 0;
   const waste = work.recompute ? ARENA_WASTE.recomputed : ARENA_WASTE.kept;
   const parts: MemoryParts = {
-    process: PROCESS_BYTES + UNCOLLECTED_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
-    tokenizer: config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
+    process: onCard ? 0 : PROCESS_BYTES + UNCOLLECTED_BYTES + SESSION_BYTES * (1 + objectives + (scoring ? 1 : 0)),
+    tokenizer: onCard ? 0 : config.vocabularySize * TOKENIZER_BYTES_PER_TOKEN,
     weights:
       4 * (total + (adapter ? trained : 0) + (reference && !adapter ? total : 0) + (bridge?.weights ?? 0)) +
       (decode === 'f32' ? 0 : COMPRESSED_COPIES * compressedBytes(config, decode)),

@@ -147,7 +147,7 @@ export interface WorkStatus {
   recompute: boolean;
   /** Most answers written at once; null where only the cache limits them. */
   decodedRows: number | null;
-  /** Estimate, and the memory it was fitted into; null on providers other than the CPU. */
+  /** Estimate, and the memory it was fitted into: the machine's, or the card's that computes; null where that is not known. */
   needBytes: number | null;
   freeBytes: number | null;
   /** It may not leave other programs enough. */

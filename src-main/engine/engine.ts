@@ -32,6 +32,7 @@ import type { PolicyHome } from './policy/policy-home.ts';
 import { PolicySlot } from './policy/policy-slot.ts';
 import { OwnProfile } from './swarm/own-profile.ts';
 import { Practice } from './rounds/practice.ts';
+import { readCardMemory } from './providers/card-memory.ts';
 import { ProviderChoice } from './providers/provider-choice.ts';
 import { RoundLedger } from './rounds/round-ledger.ts';
 import { roundRecord } from './rounds/round-record.ts';
@@ -169,7 +170,12 @@ class WaggleEngine implements Engine {
         this.view.tellStatus();
       },
     });
-    this.work = new WorkFit({ config, log: log.for('compute'), onChange: () => this.view.changed() });
+    this.work = new WorkFit({
+      config,
+      log: log.for('compute'),
+      freeCardBytes: async () => (await readCardMemory())?.freeBytes ?? null,
+      onChange: () => this.view.changed(),
+    });
     this.swarm = this.createSwarm();
     this.swarms = this.createSwarmChoice();
     this.providers = this.createProviders();

@@ -20,6 +20,8 @@ export interface WorkFitOptions {
   log: Logger;
   /** Free memory of this machine, less what other programs are to keep. */
   freeBytes?: () => number;
+  /** What a graphics card that computes has free; null where that is not known. */
+  freeCardBytes?: () => Promise<number | null>;
   onChange: () => void;
 }
 
@@ -36,6 +38,8 @@ export class WorkFit {
   private readonly options: WorkFitOptions;
   private policy: { directory: string; config: PolicyConfig } | null = null;
   private fit: Fit | null = null;
+  /** Where the work was fitted into. */
+  private place: 'process' | 'card' = 'process';
   /** Null: as the settings ask. */
   private passTokens: number | null = null;
   private rows: number | null = null;
@@ -53,13 +57,16 @@ export class WorkFit {
   }
 
   /**
-   * Before a policy is opened. On other providers than the CPU nothing is reckoned: how much memory a card has left is not known.
-   * @throws WaggleError `notEnoughMemory` where the smallest work does not fit
+   * Before a policy is opened. For a graphics card the same is reckoned where it is known what it has free, but never refused: what
+   * drivers take besides is not known, and a card that cannot is given up by what it then fails at.
+   * @throws WaggleError `notEnoughMemory` where the smallest work does not fit into main memory, on the CPU
    */
   async prepare(directory: string, provider: ProviderName): Promise<FittedWork> {
     const policyConfig = await readPolicyConfig(directory).catch(() => null); // opening it says best what is wrong
     if (policyConfig && this.policy?.directory !== directory) this.startAnew(directory, policyConfig);
-    if (policyConfig && provider === 'cpu') this.fitInto(this.freeBytes());
+    this.place = provider === 'cpu' ? 'process' : 'card';
+    const free = provider === 'cpu' ? this.freeBytes() : await this.options.freeCardBytes?.();
+    if (policyConfig && typeof free === 'number') this.fitInto(free);
     else this.fit = null;
     this.options.onChange();
     return { recompute: this.recompute, decodedRows: this.rows };
@@ -79,12 +86,13 @@ export class WorkFit {
 
   private fitInto(freeBytes: number): void {
     const { config, log } = this.options;
-    const question = questionFor(this.policy!.config, this.config);
+    const question = { ...questionFor(this.policy!.config, this.config), place: this.place };
     const { work } = question;
     const present = { ...work, ...(this.rows === null ? {} : { decodedRows: this.rows }) };
     const wish = this.recompute ? 'on' : config.recomputeActivations;
     this.fit = fitWork({ ...question, work: present }, freeBytes, wish);
-    if (this.fit.verdict === 'tooLarge') throw notEnoughMemory(this.fit, question.adapter === null);
+    if (this.fit.verdict === 'tooLarge' && this.place === 'process')
+      throw notEnoughMemory(this.fit, question.adapter === null);
     this.take(this.fit.work);
     const { text } = this.status();
     if (text !== null) log.warn(text);
@@ -158,21 +166,25 @@ export class WorkFit {
             : []),
           ...(rows === null ? [] : [`at most ${rows} answers are written at once`]),
         ],
-        fit,
-        shortages,
+        { fit, shortages, onCard: this.place === 'card' },
       ),
     };
   }
 }
 
 /** Null where the work is what the settings ask for, with room to spare. */
-function workText(changes: readonly string[], fit: Fit | null, shortages: number): string | null {
+function workText(
+  changes: readonly string[],
+  { fit, shortages, onCard }: { fit: Fit | null; shortages: number; onCard: boolean },
+): string | null {
+  const memory = onCard ? "The graphics card's memory" : 'Memory';
   const need = fit ? `about ${sizeOf(fit.estimate.totalBytes)} of ${sizeOf(fit.availableBytes)}` : null;
+  const isTooLarge = fit?.verdict === 'tooLarge' ? '; it may not fit, a smaller model would' : '';
   if (changes.length > 0) {
-    const why = shortages > 0 ? 'Memory ran out' : 'Memory is short';
-    return `${why}: ${changes.join(', ')}${need ? `, which takes ${need}` : ''}`;
+    const why = shortages > 0 ? `${memory} ran out` : `${memory} is short`;
+    return `${why}: ${changes.join(', ')}${need ? `, which takes ${need}` : ''}${isTooLarge}`;
   }
-  return fit?.verdict === 'tight' ? `Memory is tight: training takes ${need}` : null;
+  return fit === null || fit.verdict === 'fits' ? null : `${memory} is tight: training takes ${need}${isTooLarge}`;
 }
 
 function notEnoughMemory({ estimate, availableBytes: free }: Fit, isFull: boolean): WaggleError {

@@ -57,7 +57,10 @@ export interface LinkOptions {
 
 /** How a pull ended. */
 export type PullOutcome =
-  { kind: 'records'; records: Uint8Array[] } | { kind: 'busy'; retryMs: number } | { kind: 'silent' } | { kind: 'closed' };
+  | { kind: 'records'; records: Uint8Array[] }
+  | { kind: 'busy'; retryMs: number }
+  | { kind: 'silent' }
+  | { kind: 'closed' };
 
 interface OutstandingPull {
   requestId: number;

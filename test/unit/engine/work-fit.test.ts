@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { forkCompute } from '../../../native-models/runtime/compute-host.ts';
+import { estimateMemory } from '../../../native-models/runtime/memory-estimate.ts';
 import { createLog } from '../../../src-main/base/log.ts';
 import { loadConfig } from '../../../src-main/config.ts';
 import { bundledPolicyDirectory } from '../../../src-main/engine/policy/bundled-policy.ts';
 import { MemoryKill } from '../../../src-main/engine/compute/memory-kill.ts';
 import { WorkFit } from '../../../src-main/engine/compute/work-fit.ts';
-import { fitOf, readPolicyConfig } from '../../../src-main/models/model-fit.ts';
+import { fitOf, questionFor, readPolicyConfig } from '../../../src-main/models/model-fit.ts';
 import { openNode } from './test-node.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'waggle-fit-'));
@@ -20,11 +21,17 @@ const policy = bundledPolicyDirectory();
 const policyConfig = await readPolicyConfig(policy);
 const GIB = 2 ** 30;
 
-function fitting(flags: Record<string, unknown>, freeBytes: number) {
+function fitting(flags: Record<string, unknown>, freeBytes: number, freeCardBytes: number | null = null) {
   const { config } = loadConfig({ flags, env: {} });
   const log = createLog({ directory: null });
   let changes = 0;
-  const work = new WorkFit({ config, log: log.for('compute'), freeBytes: () => freeBytes, onChange: () => changes++ });
+  const work = new WorkFit({
+    config,
+    log: log.for('compute'),
+    freeBytes: () => freeBytes,
+    freeCardBytes: () => Promise.resolve(freeCardBytes),
+    onChange: () => changes++,
+  });
   const warnings = () => log.rows({ limit: 50, level: 'warn' }).map(({ message }) => message);
   return { work, config, warnings, changes: () => changes };
 }
@@ -81,6 +88,28 @@ test('too little for the smallest work: a typed error with need, free and the fi
   assert.deepEqual(await work.prepare(policy, 'webgpu'), { recompute: false, decodedRows: null }, 'not reckoned there');
   assert.equal(work.status().needBytes, null);
   await fitting({}, 0).work.prepare(join(folder, 'no-model'), 'cpu'); // opening it says what is wrong
+});
+
+test("on a graphics card the work is fitted into the card's memory, told so, and never refused", async () => {
+  const onCard = estimateMemory({ ...questionFor(policyConfig, fitting({}, 0).config), place: 'card' }).totalBytes;
+  assert.ok(onCard < asked, 'without the process');
+  const roomy = fitting({}, 0, 8 * GIB);
+  assert.deepEqual(await roomy.work.prepare(policy, 'webgpu'), { recompute: false, decodedRows: null });
+  assert.deepEqual([roomy.work.status().text, roomy.work.status().needBytes], [null, onCard]);
+  const short = fitting({}, 0, onCard);
+  await short.work.prepare(policy, 'cuda');
+  assert.ok(short.work.config.microBatchTokens < short.config.microBatchTokens);
+  assert.match(
+    short.work.status().text!,
+    /^The graphics card's memory is short: passes are of at most \d+ tokens.*MB$/,
+  );
+  const tiny = fitting({}, 64 * GIB, 1e6);
+  const { recompute, decodedRows } = await tiny.work.prepare(policy, 'webgpu');
+  assert.deepEqual([recompute, decodedRows], [true, 1], 'as small as can be');
+  assert.match(tiny.warnings()[0]!, /takes about \d+ MB of 1 MB; it may not fit, a smaller model would$/);
+  const unknown = fitting({}, 0);
+  await unknown.work.prepare(policy, 'webgpu');
+  assert.equal(unknown.work.status().needBytes, null);
 });
 
 test('after shortages the work is halved for that stage, down to one row, and does not grow again', async () => {
