@@ -13,6 +13,9 @@
  * with eight nodes a group waits some five rounds, while in the paper's rounds all nodes share and draw at once: the arm
  * `4/4 fresh` drops groups after two rounds. Nodes that adopt nothing are kept out of the swarm, which would only cost them time.
  *
+ * In the arms above every node writes the answers to eight prompts, whatever it trains on. The two lean ones ask what sharing saves: a node
+ * writes to two prompts a round and trains on these alone, or with six groups of peers that do the same.
+ *
  * The learning rate is three times a node's default, so that fifty rounds show what takes a node 150.
  * Resumable: `npm run experiment:sapo -- --nodes 8 --rounds 50 --seeds 1,2,3`.
  */
@@ -92,6 +95,8 @@ const allArms: Record<string, Arm> = {
   '2/6': mix(2, 6),
   '4/4 fresh': mix(4, 4, { maxGroupAgeRounds: 2 }),
   '8/0 refilled': mix(8, 0, { promptsPerRound: 16 }),
+  '2/0 lean': mix(2, 0, { promptsPerRound: 2 }),
+  '2/6 lean': mix(2, 6, { promptsPerRound: 2 }),
 };
 const arms = Object.fromEntries(
   Object.entries(allArms).filter(([arm]) => arm === BASELINE || (chosen?.includes(arm) ?? true)),
