@@ -49,11 +49,48 @@ export function samePrompts(rows: readonly Pick<TrainRow, 'tokens' | 'promptLeng
   });
 }
 
+type Row = Pick<TrainRow, 'tokens' | 'promptLength'>;
+
+/** A padded token costs attention only, which is this part of what one costs that is computed in every layer's matrices. */
+const PADDED_COST = 0.5;
+
 /**
- * Indices of rows by micro-batch; every row is in exactly one. Rows with the same prompt stay together where they fit, for it is
- * computed once in a micro-batch; the prompt with the longest row comes first, and of its rows the longest.
+ * What a pass of rows costs, in tokens: those that are computed, where a prompt that rows share counts once (compact-batch.ts), or half of
+ * the padded ones where these are more. Rows are added with those of the same prompt side by side.
  */
-export function bucketRows(rows: readonly Pick<TrainRow, 'tokens' | 'promptLength'>[], maxTokens: number): number[][] {
+export class PassCost {
+  private rows = 0;
+  private computed = 0;
+  private length = 0;
+
+  /** In tokens. */
+  get tokens(): number {
+    return Math.max(this.computed, Math.ceil(PADDED_COST * this.rows * this.length));
+  }
+
+  /** `isShared`: its prompt is that of the row before. */
+  add({ tokens, promptLength }: { tokens: { length: number }; promptLength: number }, isShared: boolean): this {
+    const inputs = Math.max(1, tokens.length - 1);
+    this.rows++;
+    this.computed += isShared ? inputs - Math.min(inputs - 1, promptLength - 1) : inputs;
+    this.length = Math.max(this.length, paddedLength(tokens.length));
+    return this;
+  }
+
+  copy(): PassCost {
+    return Object.assign(new PassCost(), this);
+  }
+}
+
+/**
+ * Indices of rows by micro-batch, each of which costs at most `maxTokens` unless it is one row; every row is in exactly one. Rows with
+ * the same prompt stay together where they fit; the prompt with the longest row comes first, and of its rows the longest.
+ */
+export function bucketRows(rows: readonly Row[], maxTokens: number): number[][] {
+  return passesOf(rows, maxTokens).map(({ bucket }) => bucket);
+}
+
+function passesOf(rows: readonly Row[], maxTokens: number): { bucket: number[]; cost: PassCost }[] {
   const lengths = rows.map((row) => row.tokens.length);
   const prompts = samePrompts(rows);
   const longest = new Map<number, number>();
@@ -67,31 +104,25 @@ export function bucketRows(rows: readonly Pick<TrainRow, 'tokens' | 'promptLengt
         lengths[b]! - lengths[a]! ||
         a - b,
     );
-  const buckets: number[][] = [];
-  let bucket: number[] = [];
-  let padded = 0;
+  const passes: { bucket: number[]; cost: PassCost }[] = [];
   for (const index of order) {
-    const needed = Math.max(padded, paddedLength(lengths[index]!));
-    if (bucket.length > 0 && (bucket.length + 1) * needed > maxTokens) {
-      buckets.push(bucket);
-      bucket = [];
-      padded = paddedLength(lengths[index]!);
-    } else padded = needed;
-    bucket.push(index);
+    const pass = passes.at(-1);
+    const isShared = pass !== undefined && prompts[pass.bucket.at(-1)!] === prompts[index];
+    const cost = pass?.cost.copy().add(rows[index]!, isShared);
+    if (pass && cost && cost.tokens <= maxTokens) {
+      pass.bucket.push(index);
+      pass.cost = cost;
+    } else passes.push({ bucket: [index], cost: new PassCost().add(rows[index]!, false) });
   }
-  if (bucket.length > 0) buckets.push(bucket);
-  return buckets;
+  return passes;
 }
 
 /** Most tokens of a pass so that the largest passes are halved; null where each row already has a pass of its own. */
-export function smallerPasses(
-  rows: readonly Pick<TrainRow, 'tokens' | 'promptLength'>[],
-  maxTokens: number,
-): number | null {
-  const largest = bucketRows(rows, maxTokens)
-    .filter((bucket) => bucket.length > 1)
-    .map((bucket) => bucket.length * paddedLength(Math.max(...bucket.map((row) => rows[row]!.tokens.length))));
-  return largest.length > 0 ? Math.floor(Math.max(...largest) / 2) : null;
+export function smallerPasses(rows: readonly Row[], maxTokens: number): number | null {
+  const costs = passesOf(rows, maxTokens)
+    .filter(({ bucket }) => bucket.length > 1)
+    .map(({ cost }) => cost.tokens);
+  return costs.length > 0 ? Math.floor(Math.max(...costs) / 2) : null;
 }
 
 export function paddedLength(tokens: number): number {

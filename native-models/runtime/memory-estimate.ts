@@ -11,7 +11,7 @@ import { compressedBytes } from '../policy/compressed-weights.ts';
 import { parameterCount, parameterSlots } from '../policy/parameters.ts';
 import type { PolicyConfig } from '../policy/policy-config.ts';
 import { secondAdapter, stackedConfig } from '../policy/stacked-adapter.ts';
-import { paddedLength } from './batch.ts';
+import { paddedLength, PassCost } from './batch.ts';
 import { rowsThatFit } from './generate.ts';
 import { graphPeakBytes, type Dimensions } from './graph-memory.ts';
 import type { DecodePrecision } from './policy-runtime.ts';
@@ -23,7 +23,7 @@ export interface WorkShape {
   groupSize: number;
   promptTokens: number;
   completionTokens: number;
-  /** Padded tokens of one training pass. */
+  /** Most tokens of one training pass, as `PassCost` counts them. */
   microBatchTokens: number;
   /** Layers are computed again for their gradient. */
   recompute?: boolean;
@@ -97,9 +97,10 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
   const rows = decodedRows(config, work);
   const perPosition = config.layers * 2 * config.kvHeads * config.headDim * 4;
   const { gradient, score } = graphsOf(config, computed, work.recompute ?? false);
-  // Demonstrations have a prompt each.
-  const dimensions = trainingDimensions(config, work, bridge === null);
-  const training = graphPeakBytes(gradient(), dimensions);
+  const dimensions = trainingDimensions(config, work, true);
+  // Demonstrations, which one of the objectives is for, have a prompt each.
+  const imitating = bridge ? graphPeakBytes(gradient(), trainingDimensions(config, work, false)) : 0;
+  const training = (objectives - (bridge ? 1 : 0)) * graphPeakBytes(gradient(), dimensions) + imitating;
   const scored = scoring ? graphPeakBytes(score(), dimensions) : 0;
   const waste = work.recompute ? ARENA_WASTE.recomputed : ARENA_WASTE.kept;
   const parts: MemoryParts = {
@@ -111,7 +112,7 @@ export function estimateMemory(question: MemoryQuestion): MemoryEstimate {
     optimiser: 8 * (bridge?.moments ?? trained),
     gradients: 4 * GRADIENTS_ALIVE * trained + 4 * (bridge?.gradients ?? 0),
     cache: (rows + work.prompts) * capacity(work) * perPosition,
-    activations: Math.round(waste * (decodingBytes(config, computed, work) + objectives * training + scored)),
+    activations: Math.round(waste * (decodingBytes(config, computed, work) + training + scored)),
   };
   const bytes = Object.values(parts as Readonly<Record<keyof MemoryParts, number>>);
   return { parts, totalBytes: bytes.reduce((sum, part) => sum + part, 0) };
@@ -174,7 +175,7 @@ export function decodedRows(config: PolicyConfig, work: WorkShape): number {
 function trainingDimensions(config: PolicyConfig, work: WorkShape, sharedPrompts: boolean): Dimensions {
   const { promptTokens, completionTokens, prompts, groupSize } = work;
   const length = paddedLength(promptTokens + completionTokens);
-  const rows = Math.max(1, Math.min(prompts * groupSize, Math.floor(work.microBatchTokens / length)));
+  const rows = rowsOfPass(work, sharedPrompts);
   const groups = sharedPrompts ? Math.ceil(rows / groupSize) + (rows % groupSize === 0 ? 0 : 1) : rows;
   const computed = Math.min(rows, prompts, groups);
   const copied = rows > computed ? promptTokens - 1 : 0;
@@ -189,6 +190,18 @@ function trainingDimensions(config: PolicyConfig, work: WorkShape, sharedPrompts
     S: Math.max(1, computed * copied),
     C: Math.max(1, Math.min(groupSize, rows) - 1),
   };
+}
+
+/** As bucketRows makes them, of the longest rows. */
+function rowsOfPass({ promptTokens, completionTokens, ...work }: WorkShape, sharedPrompts: boolean): number {
+  const row = { tokens: { length: promptTokens + completionTokens }, promptLength: promptTokens };
+  const cost = new PassCost().add(row, false);
+  let rows = 1;
+  while (rows < work.prompts * work.groupSize) {
+    if (cost.add(row, sharedPrompts && rows % work.groupSize !== 0).tokens > work.microBatchTokens) break;
+    rows++;
+  }
+  return rows;
 }
 
 /** The larger of prefilling all prompts and a step of all rows; logits come back as arrays that live on for a while. */

@@ -478,10 +478,10 @@ const shape = {
     "BRIDGE: most of peers' demonstrations that are kept to draw from, a quarter of them from one peer.",
   ),
   microBatchTokens: field(
-    whole(64, 1_048_576, 1024),
+    whole(64, 1_048_576, 768),
     'training',
     'tokens',
-    'Most tokens, padding included, in one pass of the compute process: less uses less memory; passes are made smaller by themselves where memory is short.',
+    'Most tokens computed in one pass of the compute process, a prompt that answers share counted once: less uses less memory; passes are made smaller by themselves where memory is short.',
   ),
   recomputeActivations: field(
     z.enum(['auto', 'on', 'off']).default('auto'),

@@ -140,7 +140,7 @@ export interface SwarmNetwork {
 
 /** How large the work of the compute process is, and why it is not as the settings ask. */
 export interface WorkStatus {
-  /** Most tokens of a training pass, padding included: now, and by the settings. */
+  /** Most tokens computed in a training pass: now, and by the settings. */
   passTokens: number;
   askedPassTokens: number;
   /** Layers are computed again for their gradient. */

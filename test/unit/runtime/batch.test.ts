@@ -9,32 +9,52 @@ const rowsOf = (lengths: readonly number[], prompts = lengths.map((_, i) => i)) 
 const padded = (tokens: number): number => Math.ceil(Math.max(1, tokens - 1) / 8) * 8;
 
 test('every row is in exactly one bucket, within the token budget unless alone', () => {
+  const answers = fc.array(fc.record({ prompt: fc.nat(9), length: fc.integer({ min: 1, max: 300 }) }), {
+    maxLength: 60,
+  });
   fc.assert(
-    fc.property(
-      fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 60 }),
-      fc.integer({ min: 1, max: 2000 }),
-      fc.integer({ min: 1, max: 60 }),
-      (lengths, maxTokens, prompts) => {
-        const rows = rowsOf(
-          lengths,
-          lengths.map((_, i) => i % prompts),
-        );
-        const buckets = bucketRows(rows, maxTokens);
-        assert.deepEqual(
-          buckets.flat().sort((a, b) => a - b),
-          lengths.map((_, i) => i),
-        );
-        for (const bucket of buckets) {
-          const longest = Math.max(...bucket.map((i) => lengths[i]!));
-          assert.ok(bucket.length === 1 || bucket.length * padded(longest) <= maxTokens);
-        }
-      },
-    ),
+    fc.property(answers, fc.integer({ min: 1, max: 2000 }), (given, maxTokens) => {
+      const promptLength = (prompt: number): number => 1 + 13 * prompt;
+      const rows = given.map(({ prompt, length }) => ({
+        tokens: new Array<number>(promptLength(prompt) + length - 1).fill(prompt),
+        promptLength: promptLength(prompt),
+      }));
+      const buckets = bucketRows(rows, maxTokens);
+      assert.deepEqual(
+        buckets.flat().sort((a, b) => a - b),
+        given.map((_, i) => i),
+      );
+      for (const bucket of buckets.filter(({ length }) => length > 1)) {
+        // Every prompt but its last token once, and that token with the answer for each row.
+        const prompts = new Set(bucket.map((i) => given[i]!.prompt));
+        const computed = bucket.reduce((sum, i) => sum + Math.max(given[i]!.length - 1, 1), 0);
+        const once = [...prompts].reduce((sum, prompt) => sum + promptLength(prompt) - 1, 0);
+        const longest = Math.max(...bucket.map((i) => rows[i]!.tokens.length));
+        assert.ok(computed + once <= maxTokens + prompts.size, 'computed');
+        assert.ok((bucket.length * padded(longest)) / 2 <= maxTokens, 'attended to');
+      }
+    }),
   );
 });
 
+test('the budget counts a shared prompt once, and half of what attention sees where that is more', () => {
+  const group = (rows: number, promptLength: number, answer: number) =>
+    Array.from({ length: rows }, (_, i) => ({
+      tokens: [...new Array<number>(promptLength).fill(1), ...new Array<number>(answer).fill(2 + i)],
+      promptLength,
+    }));
+  const sizes = (rows: ReturnType<typeof group>, maxTokens: number) =>
+    bucketRows(rows, maxTokens).map(({ length }) => length);
+  // 24 + 8 x 24 tokens are computed, less the last of the prompt's own.
+  assert.deepEqual(sizes(group(8, 25, 24), 24 + 8 * 24), [8]);
+  assert.deepEqual(sizes(group(8, 25, 24), 24 + 8 * 24 - 1), [7, 1]);
+  // 499 + 8 x 4 are computed, but attention sees 8 x 504.
+  assert.deepEqual(sizes(group(8, 500, 4), 8 * 252), [8]);
+  assert.deepEqual(sizes(group(8, 500, 4), 7 * 252), [7, 1]);
+});
+
 test('rows of like length share a bucket', () => {
-  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9]), 240), [
+  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9]), 200), [
     [3, 1],
     [0, 2, 4],
   ]);
@@ -42,7 +62,7 @@ test('rows of like length share a bucket', () => {
 });
 
 test('rows with the same prompt share a bucket where they fit, the prompt with the longest row first', () => {
-  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9], [0, 0, 1, 1, 1]), 240), [[3, 2], [4, 1], [0]]);
+  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9], [0, 0, 1, 1, 1]), 200), [[3, 2, 4], [1, 0]]);
   assert.deepEqual(
     samePrompts([
       { tokens: [1, 2, 3], promptLength: 2 },
