@@ -481,7 +481,7 @@ const shape = {
     whole(64, 1_048_576, 768),
     'training',
     'tokens',
-    'Most tokens computed in one pass of the compute process, a prompt that answers share counted once: less uses less memory; passes are made smaller by themselves where memory is short.',
+    'Most tokens computed in one pass of the compute process, a prompt that answers share counted once, and at least one answer: less uses less memory; passes are made smaller by themselves where memory is short.',
   ),
   recomputeActivations: field(
     z.enum(['auto', 'on', 'off']).default('auto'),
@@ -527,11 +527,6 @@ export const configSchema = z.strictObject(shape).superRefine((config, context) 
     conflict(
       'sharing',
       'cannot be adaptive where ownGroups and peerGroups make fewer than 2: there is nothing to move',
-    );
-  if (config.microBatchTokens < config.maxNewTokens)
-    conflict(
-      'microBatchTokens',
-      `must be at least maxNewTokens (${config.maxNewTokens}): the longest answer would not fit`,
     );
 });
 

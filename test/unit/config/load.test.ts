@@ -181,12 +181,12 @@ test('rules between fields', () => {
     failure({ flags }).problems.map(({ kind, field, from }) => [kind, field, from]);
   assert.deepEqual(conflict({ ownGroups: 0, peerGroups: 0 }), [['conflict', 'ownGroups', '--own-groups']]);
   assert.deepEqual(conflict({ ownGroups: 0, swarmEnabled: false }), [['conflict', 'ownGroups', '--own-groups']]);
-  assert.deepEqual(conflict({ maxNewTokens: 5000 }), [['conflict', 'microBatchTokens', 'default']]);
   const adaptive = { sharing: 'adaptive' };
   assert.deepEqual(conflict({ ...adaptive, benefitPercent: 0 }), [['conflict', 'sharing', '--sharing']]);
   assert.deepEqual(conflict({ ...adaptive, ownGroups: 1, peerGroups: 0 }), [['conflict', 'sharing', '--sharing']]);
   assert.equal(loadConfig({ flags: { ...adaptive, ownGroups: 2, peerGroups: 0 } }).config.sharing, 'adaptive');
   assert.equal(loadConfig({ flags: { ownGroups: 0 } }).config.ownGroups, 0);
+  assert.equal(loadConfig({ flags: { maxNewTokens: 5000 } }).config.maxNewTokens, 5000, 'it has a pass of its own');
 });
 
 test('bootstrap addresses', () => {

@@ -62,7 +62,10 @@ test('rows of like length share a bucket', () => {
 });
 
 test('rows with the same prompt share a bucket where they fit, the prompt with the longest row first', () => {
-  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9], [0, 0, 1, 1, 1]), 200), [[3, 2, 4], [1, 0]]);
+  assert.deepEqual(bucketRows(rowsOf([9, 100, 9, 101, 9], [0, 0, 1, 1, 1]), 200), [
+    [3, 2, 4],
+    [1, 0],
+  ]);
   assert.deepEqual(
     samePrompts([
       { tokens: [1, 2, 3], promptLength: 2 },
