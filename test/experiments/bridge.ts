@@ -7,7 +7,7 @@
  * cold start. Ours are short tasks, a policy of 2.4 M parameters and worked solutions as demonstrations.
  *
  * Seeded and resumable: finished cells are kept in the folder. Writes bridge.json, bridge.svg, bridge-wrong.svg.
- * `node test/experiments/bridge.ts --rounds 120 --seeds 1,2`
+ * `node test/experiments/bridge.ts --rounds 80 --seeds 1,2`
  */
 import { fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -37,7 +37,7 @@ interface Settings {
 const numbers = (text: string): number[] => text.split(',').map(Number);
 const options = new Command('bridge')
   .option('--folder <path>', 'where results go, and are found again', '.cache/experiments/bridge')
-  .option('--rounds <number>', 'optimiser steps of each arm', Number, 120)
+  .option('--rounds <number>', 'optimiser steps of each arm', Number, 80)
   .option('--seeds <list>', 'seeds, comma-separated', numbers, [1, 2])
   .option('--demonstrations <number>', 'of each round', Number, 16)
   .option('--learning-rate <number>', 'of theta and theta-hat', Number, 1e-4)
