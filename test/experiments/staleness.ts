@@ -38,7 +38,7 @@ const numbers = (text: string): number[] => text.split(',').map(Number);
 const options = new Command('staleness')
   .option('--folder <path>', 'where results go, and are found again', '.cache/experiments/staleness')
   .option('--rounds <number>', 'rounds of each cell', Number, 200)
-  .option('--seeds <list>', 'seeds, comma-separated', numbers, [1, 2])
+  .option('--seeds <list>', 'seeds, comma-separated', numbers, [1, 2, 3])
   .option('--ages <list>', 'K, comma-separated', numbers, [0, 16, 32, 64, 128])
   .option('--prompts <number>', 'tasks of each round, 8 answers each', Number, 4)
   .option('--learning-rate <number>', 'of every cell', Number, 4e-4)
