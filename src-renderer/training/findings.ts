@@ -1,11 +1,11 @@
 /**
- * What the experiments with the bundled policy found (test/experiments/), for the page: their own results, not copies, with what each
+ * What the experiments with the bundled policy found (test/experiments/), for the page: the files they wrote (results/), with what each
  * asks and says in words for people. Knows nothing of the node that the page belongs to.
  */
-import bridge from '../../test/experiments/results/bridge.json' with { type: 'json' };
-import foreign from '../../test/experiments/results/foreign-mix.json' with { type: 'json' };
-import sapo from '../../test/experiments/results/sapo.json' with { type: 'json' };
-import stale from '../../test/experiments/results/staleness.json' with { type: 'json' };
+import bridge from './results/bridge.json' with { type: 'json' };
+import foreign from './results/foreign-mix.json' with { type: 'json' };
+import sapo from './results/sapo.json' with { type: 'json' };
+import stale from './results/staleness.json' with { type: 'json' };
 
 /** A line of `ui/Chart.svelte`. */
 export interface FindingLine {

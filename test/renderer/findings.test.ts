@@ -1,4 +1,4 @@
-/** The Training view's card of what the experiments found: the figures are those of test/experiments/results, whichever is chosen. */
+/** The Training view's card of what the experiments found: the figures are the experiments' own, whichever is chosen. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { settled, violations } from './axe.ts';
 import { openPage } from './open-page.ts';
 
 const resultOf = (name: string): unknown =>
-  JSON.parse(readFileSync(join(import.meta.dirname, `../experiments/results/${name}.json`), 'utf8'));
+  JSON.parse(readFileSync(join(import.meta.dirname, `../../src-renderer/training/results/${name}.json`), 'utf8'));
 const sapo = resultOf('sapo') as { table: { arm: string; ratio: number }[] };
 const stale = resultOf('staleness') as { rows: { subject: string; staleness: number; last: { mean: number } }[] };
 
