@@ -127,8 +127,8 @@ async function growth(steps: number): Promise<Growth> {
   for (let step = 1; step <= steps; step++) {
     await policy.accumulate('sft', [row, row], 1, () => undefined);
     await policy.update({ ...STEP, learningRate: 1e-4 }, 1);
-    if (step % (steps / 8) === 0) await generate(policy, [[5, 9, 7], [4]], { ...sampling, seed: step }, () => undefined);
-    if (step % (steps / 4) !== 0) continue;
+    if (step % 25 === 0) await generate(policy, [[5, 9, 7], [4]], { ...sampling, seed: step }, () => undefined);
+    if (step % 50 !== 0) continue;
     const status = readFileSync('/proc/self/status', 'utf8');
     looks.push({ alive: deviceTensorsAlive(), residentBytes: 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)![1]) });
   }
