@@ -30,6 +30,12 @@ const looks = {
   second: { color: '--series-peers', width: 2.5 },
   other: { color: '--muted', width: 1.5, dash: [6, 4] },
 };
+/** The objectives that are compared, by their names in the results. */
+const objectiveLines = (line: (subject: string) => number[]): FindingLine[] => [
+  { label: 'GRPO', values: line('GRPO'), ...looks.first },
+  { label: 'ASymPO', values: line('ASymPO'), ...looks.second },
+  { label: 'Plain policy gradient', values: line('naive'), ...looks.other },
+];
 const share = (value: number): string => value.toFixed(2);
 
 const sharing = (): Finding => {
@@ -67,11 +73,7 @@ const staleness = (): Finding => {
       x: stale.ages,
       xLabel: 'Rounds old',
       yLabel: 'Reward at the end',
-      series: [
-        { label: 'GRPO', values: line('GRPO'), ...looks.first },
-        { label: 'ASymPO', values: line('ASymPO'), ...looks.second },
-        { label: 'Plain policy gradient', values: line('naive'), ...looks.other },
-      ],
+      series: objectiveLines(line),
     },
   };
 };
@@ -92,11 +94,7 @@ const strangers = (): Finding => {
       x: counts,
       xLabel: 'Stranger’s groups of 8',
       yLabel: 'Mean reward of all rounds',
-      series: [
-        { label: 'GRPO', values: line('GRPO'), ...looks.first },
-        { label: 'ASymPO', values: line('ASymPO'), ...looks.second },
-        { label: 'Plain policy gradient', values: line('naive'), ...looks.other },
-      ],
+      series: objectiveLines(line),
     },
   };
 };

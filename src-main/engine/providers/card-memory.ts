@@ -6,6 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import systeminformation from 'systeminformation';
+import { isCardSize, withTimeLimit } from './hardware.ts';
 
 export interface CardMemory {
   totalBytes: number;
@@ -49,26 +50,13 @@ export async function readCardMemory(places: CardPlaces = here): Promise<CardMem
 }
 
 async function ofControllers({ graphics, platform }: CardPlaces): Promise<CardMemory[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer')), TIME_LIMIT_MS);
+  const { controllers } = await withTimeLimit(graphics, TIME_LIMIT_MS);
+  return controllers.flatMap(({ vendor, vram, vramDynamic, memoryTotal, memoryFree }) => {
+    if (isCardSize(memoryTotal) && memoryFree !== undefined && memoryFree >= 0 && memoryFree <= memoryTotal)
+      return [{ totalBytes: memoryTotal * MEBIBYTE, freeBytes: memoryFree * MEBIBYTE }];
+    if (platform !== 'win32' || vramDynamic || /intel/i.test(vendor) || !isCardSize(vram)) return [];
+    return [{ totalBytes: vram * MEBIBYTE, freeBytes: Math.floor(USUALLY_FREE * vram * MEBIBYTE) }];
   });
-  try {
-    const { controllers } = await Promise.race([graphics(), late]);
-    return controllers.flatMap(({ vendor, vram, vramDynamic, memoryTotal, memoryFree }) => {
-      if (isSize(memoryTotal) && memoryFree !== undefined && memoryFree >= 0 && memoryFree <= memoryTotal)
-        return [{ totalBytes: memoryTotal * MEBIBYTE, freeBytes: memoryFree * MEBIBYTE }];
-      if (platform !== 'win32' || vramDynamic || /intel/i.test(vendor) || !isSize(vram)) return [];
-      return [{ totalBytes: vram * MEBIBYTE, freeBytes: Math.floor(USUALLY_FREE * vram * MEBIBYTE) }];
-    });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** MiB; 0 and absurd values mean that the driver did not say. */
-function isSize(mebibytes: number | null | undefined): mebibytes is number {
-  return typeof mebibytes === 'number' && mebibytes > 0 && mebibytes < 4 * 1024 * 1024;
 }
 
 async function ofAmdgpu({ drm, platform }: CardPlaces): Promise<CardMemory[]> {

@@ -89,14 +89,18 @@ function readCpu(cpu: Awaited<ReturnType<HardwareQueries['cpu']>>): MachineRepor
   };
 }
 
-/** Sizes come in MiB; 0 and absurd values mean that the driver did not say. */
+/** MiB of a card's memory; 0 and absurd values mean that the driver did not say. */
+export function isCardSize(mebibytes: number | null | undefined): mebibytes is number {
+  return typeof mebibytes === 'number' && mebibytes > 0 && mebibytes < 4 * 1024 * 1024;
+}
+
 function readGpu(controller: Awaited<ReturnType<HardwareQueries['graphics']>>['controllers'][number]): Gpu {
-  const mebibytes = controller.memoryTotal ?? controller.vram ?? 0;
+  const mebibytes = controller.memoryTotal ?? controller.vram;
   const driver = safeLine(controller.driverVersion ?? '', 60);
   return {
     name: safeLine(controller.model, 100) || 'unnamed graphics card',
     vendor: safeLine(controller.vendor, 60),
-    vramBytes: mebibytes > 0 && mebibytes < 4 * 1024 * 1024 ? mebibytes * 1024 * 1024 : null,
+    vramBytes: isCardSize(mebibytes) ? mebibytes * 1024 * 1024 : null,
     driver: driver === '' ? null : driver,
   };
 }
@@ -110,7 +114,8 @@ function readBattery(battery: Awaited<ReturnType<HardwareQueries['battery']>>): 
   };
 }
 
-async function withTimeLimit<T>(query: () => Promise<T>, limitMs: number): Promise<T> {
+/** Rejects where the query takes longer; what it still does is not waited for. */
+export async function withTimeLimit<T>(query: () => Promise<T>, limitMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   try {
     const limit = new Promise<never>((_, reject) => {
