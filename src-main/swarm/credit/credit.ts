@@ -21,7 +21,7 @@ import type { ReceiptRow, Score } from './receipt-book.ts';
 import { RecentIds } from '../recent-ids.ts';
 import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from '../records/rejections.ts';
-import type { RoundClock } from '../records/round-clock.ts';
+import type { RoundClock, Start } from '../records/round-clock.ts';
 
 /** One owner, with all devices that have proven to be theirs. */
 export interface BoardRow extends Score {
@@ -68,7 +68,7 @@ export class Credit {
   readonly book: ReceiptBook;
   readonly #options: CreditOptions;
   readonly #plausibility: PlausibilityWatch;
-  readonly #profiles: RecentMap<Profile>;
+  readonly #profiles: RecentMap<Pick<Profile, 'createdAt' | 'displayName' | 'team' | 'owner'>>;
   readonly #seen: RecentIds;
   readonly #adopted: Receipt[] = [];
   readonly #refused: Receipt[] = [];
@@ -151,7 +151,7 @@ export class Credit {
     const receipts = [...refused, ...this.#adopted.splice(0, NOTE.maxReceipts - refused.length)];
     if (receipts.length === 0) return;
     const sheet = signSheet({ instanceId, round, createdAt: now(), receipts }, identity.keyPair);
-    this.#hold(sheet, `${identity.publicKey}/${toHex(instanceId)}`, round, true);
+    this.#hold(sheet, this.#options.rounds.note(identity.publicKey, toHex(instanceId), round), round, true);
   }
 
   board(window: Window): BoardRow[] {
@@ -208,8 +208,7 @@ export class Credit {
   }
 
   #admitSheet(peer: PeerId, sheet: Extract<Note, { kind: 'sheet' }>): { ok: true } | Refused {
-    const start = `${peer}/${toHex(sheet.instanceId)}`;
-    this.#options.rounds.note(start, sheet.round);
+    const start = this.#options.rounds.note(peer, toHex(sheet.instanceId), sheet.round);
     if (this.#options.rounds.isStale(start, sheet.round)) return refuse('expired');
     this.book.noteReceipts(peer, sheet.receipts);
     if (this.book.auditors.weight(peer) > 0) this.#hold(sheet, start, sheet.round, false);
@@ -219,8 +218,9 @@ export class Credit {
   #admitProfile(peer: PeerId, profile: Profile): { ok: true } | Refused {
     const known = this.#profiles.get(peer);
     if (known !== undefined && known.createdAt >= profile.createdAt) return refuse('duplicateRecord');
-    this.#profiles.set(peer, profile);
-    if (this.book.score(peer, 'week').checked > 0) this.#hold(profile, `${peer}/profile`, 0, false);
+    const { createdAt, displayName, team, owner } = profile;
+    this.#profiles.set(peer, { createdAt, displayName, team, owner });
+    if (this.book.score(peer, 'week').checked > 0) this.#hold(profile, this.#profileStart(peer), 0, false);
     return { ok: true };
   }
 
@@ -239,11 +239,16 @@ export class Credit {
     this.#told = { ...names };
     this.#profileAt = now();
     const signed = signProfile({ createdAt: now(), ...names }, identity.owner, identity.keyPair);
-    this.#hold(signed, `${identity.publicKey}/profile`, 0, true);
+    this.#hold(signed, this.#profileStart(identity.publicKey), 0, true);
   }
 
-  #hold(note: Note, start: string, round: number, own: boolean): void {
-    this.#options.hold({ id: note.id, origin: toHex(note.peer), start, round, bytes: note.bytes }, own);
+  /** A profile belongs to no start and no round. */
+  #profileStart(peer: PeerId): Start {
+    return this.#options.rounds.note(peer, 'profile', 0);
+  }
+
+  #hold({ id, bytes }: Note, start: Start, round: number, own: boolean): void {
+    this.#options.hold({ id, start, round, bytes }, own);
   }
 
   /** Those with a profile, also where nothing they made was worth counting. */

@@ -24,7 +24,7 @@ export interface LinkHandlers {
   onReady: (link: Link) => void;
   onHeads: (link: Link, heads: Heads['heads']) => void;
   /** What to answer; the link has already checked how often the peer may ask. */
-  onPull: (link: Link, pull: Pull) => Buffer[];
+  onPull: (link: Link, pull: Pull) => Uint8Array[];
   /** Other peers, for one that is sent away. */
   hintsFor: (link: Link) => Buffer[];
   /** The peer is busy and names others; a stranger's word. */

@@ -231,7 +231,7 @@ export class Exchange {
     }
   }
 
-  #onPull(link: Link, pull: Pull): Buffer[] {
+  #onPull(link: Link, pull: Pull): Uint8Array[] {
     const { feed, elapsed, random } = this.#options;
     const asker = { peer: link.peer, hasHad: (id: string) => link.sent.has(id) || link.received.has(id) };
     const records = feed.answer(pull, asker, elapsed(), random);
@@ -239,7 +239,7 @@ export class Exchange {
     this.#options.onGiven(
       link.peer,
       records
-        .filter(({ origin, bytes }) => origin === this.#options.ownKey && !isNote(bytes))
+        .filter(({ start, bytes }) => start.peer === this.#options.ownKey && !isNote(bytes))
         .map((record) => record.id),
     );
     return records.map((record) => record.bytes);
