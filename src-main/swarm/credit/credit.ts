@@ -51,7 +51,7 @@ export interface OwnScore extends Score {
 export interface CreditOptions {
   identity: Identity;
   instanceId: Buffer;
-  limits: Pick<SwarmLimits, 'maxPeerRows' | 'maxMembers' | 'seenRecords'>;
+  limits: Pick<SwarmLimits, 'maxPeerRows' | 'maxMembers'>;
   rounds: RoundClock;
   now: () => number;
   profile: () => { displayName: string; team: string };
@@ -60,6 +60,10 @@ export interface CreditOptions {
 }
 
 const MAX_PENDING = 256;
+/** A sheet a round of each of hundreds of members, for as long as relays hold them. */
+const MAX_SEEN_NOTES = 8_192;
+/** Own records can be pulled for sixteen rounds. */
+const MAX_PULLED = 2_048;
 /** The age at which relayed notes end is a quarter of an hour; the profile is said again before. */
 const PROFILE_EVERY_MS = 7 * 60_000;
 const REFUSALS_PER_SHEET = 8;
@@ -83,8 +87,8 @@ export class Credit {
     this.#options = options;
     const { limits, identity, now } = options;
     this.#profiles = new RecentMap(limits.maxMembers);
-    this.#seen = new RecentIds(limits.seenRecords);
-    this.#pulledIds = new RecentIds(limits.seenRecords);
+    this.#seen = new RecentIds(MAX_SEEN_NOTES);
+    this.#pulledIds = new RecentIds(MAX_PULLED);
     this.#pulledBy = new RecentMap(limits.maxPeerRows);
     this.#plausibility = new PlausibilityWatch(limits.maxPeerRows);
     const ownerOf = (peer: PeerId) => (peer === identity.publicKey ? identity.owner.publicKey : this.#ownerOf(peer));

@@ -3,10 +3,11 @@
  * Answers a pull half with own and half with held records (the pull says the share), chosen at random among those the
  * asking peer cannot have had from here. Bounded in memory and age, oldest first. Knows nothing of groups or rewards.
  */
+import type { PeerId } from '../../types.ts';
 import type { Pull } from '../codec/messages.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
-import { RecordBlocks } from './record-blocks.ts';
+import { bytesOf, RecordBlocks } from './record-blocks.ts';
 import type { Stored } from './record-blocks.ts';
 import type { RoundClock, Start } from './round-clock.ts';
 
@@ -21,13 +22,20 @@ export interface FeedRecord {
   atMs: number;
 }
 
-/** Who asks, and what it has had over this connection. */
+/** Who asks. */
 export interface Asker {
-  peer: string;
-  hasHad(id: string): boolean;
+  peer: PeerId;
+  /** One bit of 31 that stands for this connection until `forget`; 0 for one of which nothing is remembered. */
+  bit: number;
 }
 
-type Kept = Omit<FeedRecord, 'bytes'> & { stored: Stored; place: number };
+interface Kept extends Omit<FeedRecord, 'bytes'> {
+  stored: Stored;
+  /** Where in the deck it is. */
+  place: number;
+  /** Bits of the connections over which it came or went. */
+  hadBy: number;
+}
 
 class Shelf {
   /** In order of arrival. */
@@ -57,7 +65,7 @@ class Shelf {
 
   add({ bytes, ...record }: FeedRecord): void {
     if (this.#records.has(record.id)) return;
-    const kept = { ...record, stored: this.#blocks.store(bytes), place: this.#deck.length };
+    const kept = { ...record, stored: this.#blocks.store(bytes), place: this.#deck.length, hadBy: 0 };
     this.#records.set(record.id, kept);
     this.#deck.push(kept);
     this.#bytes += bytes.byteLength;
@@ -65,6 +73,14 @@ class Shelf {
       if (this.#blocks.bytes <= this.#maxBytes || this.#records.size === 1) break;
       this.#remove(oldest);
     }
+  }
+
+  get(id: string): Kept | undefined {
+    return this.#records.get(id);
+  }
+
+  values(): Iterable<Kept> {
+    return this.#records.values();
   }
 
   removeWhere(isOver: (record: Kept) => boolean): void {
@@ -80,10 +96,6 @@ class Shelf {
       if (isWanted(record)) drawn.push(record);
     }
     return drawn;
-  }
-
-  read({ id, start, round, atMs, stored }: Kept): FeedRecord {
-    return { id, start, round, atMs, bytes: this.#blocks.read(stored) };
   }
 
   /** Lets the records at the two places change them; returns the one that is at the first now. */
@@ -138,6 +150,17 @@ export class Feed {
     this.#held.add(record);
   }
 
+  /** The connection has brought this record: it is not sent back. */
+  noteHad(id: string, bit: number): void {
+    const record = this.#held.get(id) ?? this.#own.get(id);
+    if (record !== undefined) record.hadBy |= bit;
+  }
+
+  /** The connection is over, and its bit may stand for another. */
+  forget(bit: number): void {
+    for (const shelf of [this.#own, this.#held]) for (const record of shelf.values()) record.hadBy &= ~bit;
+  }
+
   expire(nowMs: number): void {
     const isOver = ({ atMs, start, round }: Kept) =>
       nowMs - atMs > this.#maxAgeMs || this.#rounds.isStale(start, round);
@@ -145,31 +168,33 @@ export class Feed {
     this.#held.removeWhere(isOver);
   }
 
-  /** At most `pull.count` records within `pull.maxBytes` and the bound of one message. */
+  /** At most `pull.count` records within `pull.maxBytes` and the bound of one message; none twice over one connection. */
   answer(pull: Pull, asker: Asker, nowMs: number, random: () => number): FeedRecord[] {
     const isWanted = (record: Kept) =>
       record.start.peer !== asker.peer &&
       nowMs - record.atMs <= Math.min(pull.maxAgeMs, this.#maxAgeMs) &&
       !this.#rounds.isStale(record.start, record.round) &&
-      !asker.hasHad(record.id);
+      (record.hadBy & asker.bit) === 0;
     const own = this.#own.draw(pull.count, isWanted, random);
     const ownFirst = Math.min(Math.round((pull.count * pull.ownPercent) / 100), own.length);
     const held = this.#held.draw(pull.count - ownFirst, isWanted, random);
-    const ownRecords = own.map((record) => this.#own.read(record));
-    const ordered = [
-      ...ownRecords.slice(0, ownFirst),
-      ...held.map((record) => this.#held.read(record)),
-      ...ownRecords.slice(ownFirst),
-    ];
-    return withinBytes(ordered.slice(0, pull.count), Math.min(pull.maxBytes, WIRE.maxAnswerBytes));
+    const ordered = [...own.slice(0, ownFirst), ...held, ...own.slice(ownFirst)].slice(0, pull.count);
+    const given = withinBytes(ordered, Math.min(pull.maxBytes, WIRE.maxAnswerBytes));
+    for (const record of given) record.hadBy |= asker.bit;
+    return given.map(asGiven);
   }
 }
 
-function withinBytes(records: FeedRecord[], maxBytes: number): FeedRecord[] {
+/** Its bytes are a view into its block. */
+function asGiven({ id, start, round, atMs, stored }: Kept): FeedRecord {
+  return { id, start, round, atMs, bytes: bytesOf(stored) };
+}
+
+function withinBytes(records: Kept[], maxBytes: number): Kept[] {
   let left = maxBytes;
-  const chosen: FeedRecord[] = [];
+  const chosen: Kept[] = [];
   for (const record of records) {
-    const bytes = record.bytes.byteLength + 2;
+    const bytes = record.stored.byteLength + 2;
     if (bytes > left) continue;
     left -= bytes;
     chosen.push(record);

@@ -40,11 +40,6 @@ export class RecordBlocks {
     return { block, at, byteLength: bytes.byteLength };
   }
 
-  /** A view, to be copied or written on at once: dropped bytes are overwritten. */
-  read({ block, at, byteLength }: Stored): Buffer {
-    return block.memory.subarray(at, at + byteLength);
-  }
-
   /** Once for each stored piece. */
   drop({ block }: Stored): void {
     block.pieces--;
@@ -63,4 +58,9 @@ export class RecordBlocks {
     this.#inUse++;
     return this.#filling;
   }
+}
+
+/** A view, to be copied or written on at once: dropped bytes are overwritten. */
+export function bytesOf({ block, at, byteLength }: Stored): Buffer {
+  return block.memory.subarray(at, at + byteLength);
 }

@@ -29,7 +29,7 @@ function open(own: number, held: number, size = 100) {
   for (let i = 0; i < held; i++) feed.hold(record(rounds, `other${String(i % 5)}`, size));
   return { feed, rounds };
 }
-const anyone = { peer: 'asker', hasHad: () => false };
+const anyone = { peer: 'asker', bit: 0 };
 const random = () => 0.4;
 const shares = (records: FeedRecord[]) => {
   const own = records.filter((each) => each.start.peer === 'me').length;
@@ -47,12 +47,22 @@ test('half own, half held; what one side lacks the other fills', () => {
 
 test('never what the asker made or had, nor more bytes than it wants', () => {
   const { feed } = open(3, 10);
-  const mine = feed.answer(pull({ count: 64 }), { peer: 'other1', hasHad: () => false }, 0, random);
+  const mine = feed.answer(pull({ count: 64 }), { peer: 'other1', bit: 0 }, 0, random);
   assert.equal(mine.length, 11);
   assert.ok(mine.every((each) => each.start.peer !== 'other1'));
-  const had = new Set(mine.slice(0, 6).map((each) => each.id));
-  const rest = feed.answer(pull({ count: 64 }), { peer: 'x', hasHad: (id) => had.has(id) }, 0, random);
-  assert.equal(rest.length, 7);
+  const first = { peer: 'x', bit: 1 };
+  for (const { id } of mine.slice(0, 6)) feed.noteHad(id, first.bit);
+  const rest = feed.answer(pull({ count: 5 }), first, 0, random);
+  assert.equal(rest.length, 5);
+  assert.equal(feed.answer(pull({ count: 64 }), first, 0, random).length, 2, 'what it brought and what it was sent');
+  assert.equal(
+    feed.answer(pull({ count: 64 }), { peer: 'y', bit: 2 }, 0, random).length,
+    13,
+    'other connections apart',
+  );
+  feed.forget(first.bit);
+  assert.equal(feed.answer(pull({ count: 64 }), { peer: 'z', bit: 1 }, 0, random).length, 13, 'a bit is used again');
+  assert.equal(feed.answer(pull({ count: 64 }), { peer: 'y', bit: 2 }, 0, random).length, 0);
   assert.equal(feed.answer(pull({ count: 64, maxBytes: 350 }), anyone, 0, random).length, 3);
 });
 
