@@ -4,6 +4,7 @@
  * Electron asks its main process for a utility process.
  */
 import { fork } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type {
   ComputeCallName,
@@ -71,9 +72,13 @@ const entry = fileURLToPath(
 
 export const forkCompute: SpawnCompute = () => forkComputeEntry(entry);
 
+/** The node's own flags do not fit here: it may do without V8's optimising compilers, sampling may not. */
+const V8_FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1'];
+
 /** The same for another entry and environment, for tests. */
 export function forkComputeEntry(path: string, env: NodeJS.ProcessEnv = process.env): ComputeChannel {
-  const child = fork(path, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env });
+  const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc'];
+  const child = fork(path, [], { execArgv: V8_FLAGS, serialization: 'advanced', stdio, env });
   return {
     post: (message) => child.connected && child.send(message as object, () => undefined),
     onMessage: (listener) => child.on('message', listener),

@@ -3,6 +3,7 @@
  * used, since a GPU kernel may return wrong gradients without a word, and a driver may crash or hang. Loads no runtime itself.
  */
 import { fork } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ComputeChannel, ComputeExit } from './compute-host.ts';
@@ -240,7 +241,8 @@ export const forkTrial: SpawnTrial = () =>
 
 /** The same for another entry and environment, for tests. */
 export function forkTrialEntry(entry: string, env: NodeJS.ProcessEnv = process.env): ComputeChannel {
-  const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env });
+  const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'ipc'];
+  const child = fork(entry, [], { execArgv: [], serialization: 'advanced', stdio, env });
   // A process that cannot start has no exit event of its own.
   const failedToStart = new Promise<ComputeExit>((resolve) =>
     child.once('error', () => resolve({ code: -1, signal: null })),
