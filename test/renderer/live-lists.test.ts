@@ -1,0 +1,52 @@
+/** Lists that change under the reader's hands: the focus stays, and what was opened stays open, while rows move. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import type { BoardRow } from '../../src-main/engine/api.ts';
+import type { FakeNode } from './fake-node.ts';
+import { eventually, openPage } from './open-page.ts';
+
+/** Name of the element that has the focus. */
+const focused = (page: Page) =>
+  page.evaluate<string>(
+    'document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent.trim().slice(0, 60)',
+  );
+
+/** What the node says of the board from now on. */
+function rescore(node: FakeNode, name: string, score: number): void {
+  const { board } = node.scenario.credit;
+  const rows = (window: Parameters<typeof board>[0]): BoardRow[] =>
+    board(window)
+      .map((row) => (row.displayName === name ? { ...row, score } : row))
+      .sort((a, b) => b.score - a.score);
+  node.scenario.credit = { ...node.scenario.credit, board: rows };
+}
+
+for (const width of [1280, 400]) {
+  test(`${width} px: the focus stays on its peer while the peers are put in another order`, async (t) => {
+    const { page, node } = await openPage(t, 'training', { view: 'swarm', width });
+    const copies = page.getByRole('button', { name: /^Copy the whole key of peer/ });
+    await copies.first().waitFor();
+    const names = () =>
+      page.evaluate<string[]>(
+        `[...document.querySelectorAll('button[aria-label^="Copy the whole key of peer"]')].map((button) => button.ariaLabel)`,
+      );
+    const [first] = await names();
+    await copies.first().focus();
+    node.scenario.peers = node.scenario.peers.map((row, i) => ({ ...row, groupsReceived: 100 * i }));
+    await eventually(async () => assert.equal((await names()).indexOf(first!), 3, 'the last of the four connected'));
+    assert.equal(await focused(page), first);
+    node.scenario.peers = node.scenario.peers.slice(1);
+    await eventually(async () => assert.ok(!(await names()).includes(first!)));
+    assert.match(await focused(page), /^Peers/, 'whoever is gone leaves the focus to the list');
+  });
+}
+
+test('the focus stays on its row of the board while the row rises', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
+  const rows = page.getByRole('region', { name: 'Board', exact: true }).locator('tbody tr');
+  await page.getByRole('button', { name: /^Clover/ }).focus();
+  rescore(node, 'Clover', 10_000);
+  await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /Clover/));
+  assert.match(await focused(page), /^Clover/);
+});
