@@ -50,3 +50,17 @@ test('the focus stays on its row of the board while the row rises', async (t) =>
   await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /Clover/));
   assert.match(await focused(page), /^Clover/);
 });
+
+test('an open row shows receipts that come in later', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
+  await page.getByRole('button', { name: /^Clover/ }).click();
+  const receipts = page.getByRole('region', { name: 'Receipts of Clover' });
+  await receipts.getByText('The newest 23 records', { exact: false }).waitFor();
+  const { receipts: before } = node.scenario.credit;
+  const newer = (peer: string) => {
+    const rows = before(peer);
+    return [{ ...rows[0]!, record: 'f0'.repeat(16), at: Date.now() }, ...rows];
+  };
+  node.scenario.credit = { ...node.scenario.credit, receipts: newer };
+  await receipts.getByText('The newest 24 records', { exact: false }).waitFor();
+});
