@@ -51,6 +51,23 @@ test('the focus stays on its row of the board while the row rises', async (t) =>
   assert.match(await focused(page), /^Clover/);
 });
 
+test('an open row stays open and in sight when it leaves its page; turning the page closes it', async (t) => {
+  const { page, node } = await openPage(t, 'crowd', { view: 'leaderboard' });
+  const rows = page.getByRole('region', { name: 'Board', exact: true }).locator('tbody tr');
+  await page.getByRole('button', { name: /^Linden Hill/ }).focus();
+  await page.keyboard.press('Enter');
+  const receipts = page.getByRole('region', { name: 'Receipts of Linden Hill' });
+  await receipts.getByRole('button', { name: 'Show all 23 records' }).click();
+  rescore(node, 'Linden Hill', 0);
+  await eventually(async () => assert.match((await rows.nth(25).textContent()) ?? '', /^\s*501\s+Linden Hill/));
+  assert.equal(await receipts.getByRole('list', { name: 'Records, newest first' }).locator('> li').count(), 23);
+  assert.equal(await focused(page), 'Show fewer');
+  await page.getByRole('button', { name: 'Next owners' }).click();
+  await page.getByText('26–50 of 501 owners').waitFor();
+  assert.equal(await receipts.count(), 0);
+  assert.equal(await rows.count(), 25);
+});
+
 test('an open row shows receipts that come in later', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
   await page.getByRole('button', { name: /^Clover/ }).click();
