@@ -254,4 +254,15 @@ test('nobody there: the swarm page says why, once', async (t) => {
     await page.getByRole('link', { name: 'All about the swarm' }).click();
     await page.getByRole('region', { name: 'Peers' }).getByText('Try again in a second.').waitFor();
   });
+  await t.test('a fault that has passed leaves the page by itself', async (t) => {
+    const { page, node } = await openPage(t, 'training', { view: 'home' });
+    const calls = ['peers', 'board', 'leaderboard', 'rollouts', 'swarms', 'identity'] as const;
+    for (const call of calls) node.faults.set(call, { code: 'busy', message: 'The node is busy.', fix: 'Wait.' });
+    await page.getByRole('link', { name: 'All about the swarm' }).click();
+    await page.getByRole('region', { name: 'Adopted just now' }).getByText('The node is busy.').waitFor();
+    node.faults.clear();
+    await page.getByRole('list', { name: 'Adopted groups, newest first' }).waitFor();
+    await page.getByRole('region', { name: 'Peers table' }).waitFor();
+    await eventually(async () => assert.equal(await page.getByText('The node is busy.').count(), 0));
+  });
 });
