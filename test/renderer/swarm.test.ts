@@ -260,6 +260,9 @@ test('nobody there: the swarm page says why, once', async (t) => {
     for (const call of calls) node.faults.set(call, { code: 'busy', message: 'The node is busy.', fix: 'Wait.' });
     await page.getByRole('link', { name: 'All about the swarm' }).click();
     await page.getByRole('region', { name: 'Adopted just now' }).getByText('The node is busy.').waitFor();
+    const learned = page.getByRole('region', { name: 'Who this node learned from' });
+    await learned.getByText('The node is busy.').waitFor();
+    assert.doesNotMatch((await learned.textContent()) ?? '', /Nothing adopted|Only from itself/, 'that is not known');
     node.faults.clear();
     await page.getByRole('list', { name: 'Adopted groups, newest first' }).waitFor();
     await page.getByRole('region', { name: 'Peers table' }).waitFor();
