@@ -4,7 +4,7 @@
  */
 import type { PeerPath, PeerRow } from '../../src-main/engine/api.ts';
 import type { PeerId } from '../../src-main/types.ts';
-import { plural } from '../ui/format.ts';
+import { formatCount, plural } from '../ui/format.ts';
 
 export const mapSize = { width: 480, height: 300 } as const;
 export const mapCentre = { x: mapSize.width / 2, y: mapSize.height / 2 } as const;
@@ -15,8 +15,8 @@ const largestRadius = 19;
 const smallestRadius = 11;
 const dotRadius = 5;
 
-/** How what a peer made came here: over a link of that kind, or `others` handed it over. */
-export type MapLine = PeerPath | 'others';
+/** How this node is linked to a peer now: on that path, or not any more (or never: others handed over what it made). `several`: all kinds. */
+export type MapLine = PeerPath | 'gone' | 'several';
 
 export interface MapNode {
   /** Null for all that have no place of their own. */
@@ -60,12 +60,12 @@ export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
   const nodes = placed.map((row, i): MapNode => {
     const { peer, adoptedLastHour, connected, path } = row;
     const rank = adoptedLastHour > 0 ? i + 1 : null;
-    const line = connected ? (path ?? 'direct') : 'others';
+    const line = connected ? (path ?? 'direct') : 'gone';
     return { peer, rank, count: 1, line, ...looks(adoptedLastHour), ...at(i) };
   });
   if (left.length === 0) return nodes;
   const others = { ...looks(leftGroups), radius: largestRadius };
-  return [...nodes, { peer: null, rank: null, count: left.length, line: 'others', ...others, ...at(places - 1) }];
+  return [...nodes, { peer: null, rank: null, count: left.length, line: 'several', ...others, ...at(places - 1) }];
 }
 
 function byGroups(a: PeerRow, b: PeerRow): number {
@@ -78,7 +78,8 @@ export function describeHour(rows: readonly PeerRow[]): string {
   const connected = rows.filter((row) => row.connected).length;
   if (gave.length === 0) return `Nothing adopted within the last hour; ${plural(connected, 'peer')} connected.`;
   const groups = gave.reduce((sum, { adoptedLastHour }) => sum + adoptedLastHour, 0);
-  const distant = gave.filter((row) => !row.connected).length;
-  const through = distant === 0 ? '' : `, ${plural(distant, 'of them', 'of them')} heard of through others`;
-  return `${plural(groups, 'group')} of ${plural(gave.length, 'peer')} within the last hour${through}.`;
+  const gone = gave.filter((row) => !row.connected).length;
+  const aside =
+    gone === 0 ? '' : `, ${gone === gave.length ? 'none' : `${formatCount(gone)} of them not`} connected now`;
+  return `${plural(groups, 'group')} of ${plural(gave.length, 'peer')} within the last hour${aside}.`;
 }

@@ -55,10 +55,7 @@ test('one stands at the top; eight by what they gave, the thickest line to the l
     widths.toSorted((a, b) => b - a),
   );
   assert.equal(new Set(widths).size, 8);
-  assert.equal(
-    describeHour(rowsOf([3, 1], false)),
-    '4 groups of 2 peers within the last hour, 2 of them heard of through others.',
-  );
+  assert.equal(describeHour(rowsOf([3, 1], false)), '4 groups of 2 peers within the last hour, none connected now.');
 });
 
 test('five hundred: twelve places and the others as one; all inside, none on another, every group counted', () => {
@@ -78,11 +75,12 @@ test('five hundred: twelve places and the others as one; all inside, none on ano
   }
 });
 
-test('lines say how it came: over which path, or through others', () => {
+test('lines say how this node is linked to each now', () => {
   const base = makeCrowd(1)[0]!;
   const lineOf = (changes: Partial<PeerRow>) => hourMap([{ ...base, peer: keyOf(1), ...changes }])[0]?.line;
   assert.equal(lineOf({ connected: true, path: 'relayed' }), 'relayed');
   assert.equal(lineOf({ connected: true, path: 'lan' }), 'lan');
   assert.equal(lineOf({ connected: true, path: null }), 'direct');
-  assert.equal(lineOf({ connected: false, path: null }), 'others');
+  assert.equal(lineOf({ connected: false, path: null }), 'gone');
+  assert.equal(hourMap(makeCrowd(14)).at(-1)?.line, 'several');
 });

@@ -157,7 +157,7 @@ test('the map of this hour: a line to everybody learned from, thick as what was 
   const { page, node } = await openPage(t, 'training', { view: 'swarm' });
   const card = page.getByRole('region', { name: 'Who this node learned from' });
   const map = card.getByRole('img', {
-    name: 'Map: 77 groups of 5 peers within the last hour, 2 of them heard of through others.',
+    name: 'Map: 77 groups of 5 peers within the last hour, 2 of them not connected now.',
   });
   await map.waitFor();
   const widths =
