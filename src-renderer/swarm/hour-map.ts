@@ -6,9 +6,20 @@ import type { PeerPath, PeerRow } from '../../src-main/engine/api.ts';
 import type { PeerId } from '../../src-main/types.ts';
 import { formatCount, plural } from '../ui/format.ts';
 
-export const mapSize = { width: 480, height: 300 } as const;
-export const mapCentre = { x: mapSize.width / 2, y: mapSize.height / 2 } as const;
-const ring = { x: 186, y: 108 } as const;
+export interface MapShape {
+  width: number;
+  height: number;
+  centre: { x: number; y: number };
+  /** Half axes of the ellipse on which the peers stand. */
+  ring: { x: number; y: number };
+}
+
+/** A wide one with room for names, and a narrow one that a small window shrinks so little that its numbers can be read. */
+export const mapShapes = {
+  wide: { width: 480, height: 300, centre: { x: 240, y: 150 }, ring: { x: 186, y: 108 } },
+  narrow: { width: 320, height: 290, centre: { x: 160, y: 145 }, ring: { x: 136, y: 121 } },
+} as const satisfies Record<string, MapShape>;
+
 const widest = 11;
 const thinnest = 1.5;
 const largestRadius = 19;
@@ -36,7 +47,8 @@ export interface MapNode {
 }
 
 /** At most `most` with a place of their own. */
-export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
+export function hourMap(rows: readonly PeerRow[], shape: MapShape = mapShapes.wide, most = 12): MapNode[] {
+  const { centre, ring } = shape;
   const gave = rows.filter(({ adoptedLastHour }) => adoptedLastHour > 0).sort(byGroups);
   const idle = rows.filter(({ adoptedLastHour, connected }) => adoptedLastHour === 0 && connected);
   const placed = [...gave, ...idle].slice(0, most);
@@ -46,7 +58,7 @@ export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
   const places = placed.length + Number(left.length > 0);
   const at = (place: number) => {
     const angle = (2 * Math.PI * place) / places - Math.PI / 2;
-    return { x: mapCentre.x + ring.x * Math.cos(angle), y: mapCentre.y + ring.y * Math.sin(angle) };
+    return { x: centre.x + ring.x * Math.cos(angle), y: centre.y + ring.y * Math.sin(angle) };
   };
   // The others together may outweigh the largest: they are drawn as thick as it, no thicker.
   const looks = (groups: number) => {

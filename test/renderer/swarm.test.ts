@@ -216,10 +216,20 @@ test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => 
   await assertAccessible(page);
   assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320);
   assert.equal(await page.getByRole('list', { name: 'Sources, largest first' }).locator('li').count(), 13);
-  await page.getByText('All others').waitFor();
+  await page.getByText('All others', { exact: true }).waitFor();
   const map = page.getByRole('img', { name: /^Map: 1,830 groups of 60 peers/ });
   assert.equal(await map.locator('line').count(), 13, 'twelve, and the others as one');
   await map.getByText('+48').waitFor();
+  const drawn = await page.evaluate<number>(
+    `(() => { const svg = document.querySelector('figure svg[role=img]'); return 14 * svg.clientWidth / svg.viewBox.baseVal.width; })()`,
+  );
+  assert.ok(drawn >= 11, `the numbers on the map are ${drawn.toFixed(1)} px high`);
+  const bars = page.getByRole('list', { name: 'Sources, largest first' }).locator('li span[style]');
+  assert.match(
+    (await bars.first().getAttribute('style')) ?? '',
+    /width: 100%/,
+    'against the largest of them, not all others',
+  );
   await page.setViewportSize({ width: 1280, height: 900 });
   const rows = page.getByRole('region', { name: 'Peers table' }).locator('tbody tr');
   await eventually(async () => assert.equal(await rows.count(), 25));
@@ -255,10 +265,10 @@ test('nobody there: the swarm page says why, once', async (t) => {
     await page.getByRole('region', { name: 'Peers' }).getByText('Try again in a second.').waitFor();
   });
   await t.test('a fault that has passed leaves the page by itself', async (t) => {
-    const { page, node } = await openPage(t, 'training', { view: 'home' });
+    const { page, node } = await openPage(t, 'training', { view: 'tasks' });
     const calls = ['peers', 'board', 'leaderboard', 'rollouts', 'swarms', 'identity'] as const;
     for (const call of calls) node.faults.set(call, { code: 'busy', message: 'The node is busy.', fix: 'Wait.' });
-    await page.getByRole('link', { name: 'All about the swarm' }).click();
+    await page.getByRole('link', { name: 'Swarm' }).click();
     await page.getByRole('region', { name: 'Adopted just now' }).getByText('The node is busy.').waitFor();
     const learned = page.getByRole('region', { name: 'Who this node learned from' });
     await learned.getByText('The node is busy.').waitFor();
