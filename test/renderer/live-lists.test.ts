@@ -81,3 +81,15 @@ test('an open row shows receipts that come in later', async (t) => {
   node.scenario.credit = { ...node.scenario.credit, receipts: newer };
   await receipts.getByText('The newest 24 records', { exact: false }).waitFor();
 });
+
+test('a board of another window is not named before it is there', async (t) => {
+  const { page, node } = await openPage(t, 'training', { view: 'leaderboard' });
+  const note = page.getByText('useful records in the last 7 days', { exact: false });
+  await note.waitFor();
+  node.faults.set('ownScore', { code: 'busy', message: 'The node is busy.', fix: 'Wait.' });
+  await page.getByRole('radio', { name: 'Day' }).click();
+  await page.getByRole('region', { name: 'Credit' }).getByText('The node is busy.').waitFor();
+  assert.equal(await page.getByText('in the last 24 hours', { exact: false }).count(), 0);
+  node.faults.clear();
+  await page.getByText('useful records in the last 24 hours', { exact: false }).waitFor();
+});
