@@ -143,7 +143,17 @@ test('the swarm page: presence, traffic, peers with reasons in words, sorted by 
   );
   assert.match((await rows.first().textContent()) ?? '', /12 ms/);
   assert.match((await rows.nth(2).textContent()) ?? '', /81 ms/);
-  await page.getByText('peers: 1 on the local network, 2 direct, 1 through another member', { exact: false }).waitFor();
+  const facts = (await page.locator('dl[aria-label=Network] > div').allTextContents()).map((text) => text.trim());
+  for (const fact of [
+    /^Reached from outside \(NAT\) *through the router.*203\.0\.113\.7:49737/s,
+    /^Paths to peers *1 local network, 2 direct, 1 relayed/s,
+    /^Bandwidth cap *no cap in, 262 KB\/s out/s,
+    /^Local network *looked for peers/s,
+  ])
+    assert.ok(
+      facts.some((text) => fact.test(text)),
+      `${fact} in ${facts.join(' | ')}`,
+    );
   await table.getByRole('button', { name: 'Path' }).click();
   const nearest = (await rows.locator('td:nth-child(2)').allTextContents()).slice(0, 5);
   assert.deepEqual(nearest, ['local network', 'direct', 'direct', 'relayed', '–']);
@@ -254,6 +264,8 @@ test('nobody there: the swarm page says why, once', async (t) => {
     const { page } = await openPage(t, 'offline', { view: 'swarm', scheme: 'dark' });
     await page.getByRole('heading', { name: 'Training alone: no network' }).waitFor();
     await page.getByText('0 connected of 7 met', { exact: false }).waitFor();
+    assert.equal(await page.getByText('Reached from outside').count(), 0, 'nobody can, and nothing is made up');
+    await page.getByText('Bandwidth cap').waitFor();
     await page.getByRole('radio', { name: 'Connected' }).click();
     await page.getByText('Nobody connected').waitFor();
     await assertAccessible(page);
