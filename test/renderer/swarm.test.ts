@@ -84,7 +84,7 @@ test('five hundred owners: a page of rows at a time, found by name, the own row 
   const expected = node.scenario.credit.board('week').findIndex((row) => row.displayName === 'Bee 41') + 1;
   const found = (await rows.filter({ hasText: /Bee 41\s*,/ }).textContent()) ?? '';
   assert.match(found, new RegExp(`^\\s*${expected}\\s`), 'the rank is that of the whole board');
-  await page.getByRole('searchbox').fill('no such name');
+  await page.getByRole('searchbox', { name: 'Find a name, team or key' }).fill('no such name');
   await page.getByText('Nothing found').waitFor();
 });
 
@@ -251,6 +251,39 @@ test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => 
   await eventually(async () => assert.equal(await rows.count(), 1));
   await page.getByRole('searchbox').fill('nobody at all');
   await page.getByText('Nothing found').waitFor();
+});
+
+test('a narrow window sorts and searches, too: peers, and what was checked here', async (t) => {
+  await t.test('peers', async (t) => {
+    const { page } = await openPage(t, 'crowd', { view: 'swarm', width: 360, height: 800 });
+    const card = page.getByRole('region', { name: 'Peers', exact: true });
+    const rows = card.getByRole('list', { name: 'Peers' }).locator('> li');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /Bramble.*connected/s));
+    const sort = card.getByRole('combobox', { name: 'Sort by' });
+    assert.equal(await sort.inputValue(), 'groupsReceived');
+    await sort.selectOption('Latency');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /9 ms/));
+    await card.getByRole('button', { name: /^Smallest first/ }).click();
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /130 ms/));
+    await assertAccessible(page);
+    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 360);
+  });
+  await t.test('checked here', async (t) => {
+    const { page } = await openPage(t, 'crowd', { view: 'leaderboard', width: 360, height: 800 });
+    const card = page.getByRole('region', { name: 'Checked by this node' });
+    const rows = card.getByRole('list', { name: 'Checked by this node' }).locator('> li');
+    await card.getByRole('combobox', { name: 'Sort by' }).selectOption('Groups adopted');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /^\s*1\..*Bramble.*450/s));
+    await card.getByRole('button', { name: /^Largest first/ }).click();
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /This node/));
+    await card.getByRole('searchbox', { name: 'Find a name, policy or key' }).fill('bee 41');
+    await card.getByText('1–10 of 11 rows').waitFor();
+    await page.setViewportSize({ width: 1280, height: 900 });
+    const table = card.getByRole('region', { name: 'Leaderboard table' }).locator('tbody tr');
+    await eventually(async () => assert.equal(await table.count(), 11));
+    await card.getByRole('searchbox').fill('no such name');
+    await card.getByText('Nothing found').waitFor();
+  });
 });
 
 test('nobody there: the swarm page says why, once', async (t) => {
