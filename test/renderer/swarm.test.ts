@@ -217,6 +217,24 @@ test('who this node learned from, by author and by link, and what it adopted jus
   assert.equal(await page.getByRole('radio', { name: 'Peers' }).getAttribute('aria-checked'), 'true');
 });
 
+test('adopted groups are whole: one that the page was not given all of is left out', async (t) => {
+  const { page, node } = await openPage(t, 'empty', { view: 'log' });
+  const groupSize = 50;
+  node.scenario.rollouts = Array.from({ length: 4 * groupSize }, (_, i) => {
+    const id = 4 * groupSize - i;
+    const { task, question, answer, origin } = makeRollout(3 * Math.ceil(id / groupSize));
+    const reward = id % groupSize === 1 ? 1 : 0; // the oldest of its group
+    return { ...makeRollout(id), task, question, answer, origin, own: false, round: Math.ceil(id / groupSize), reward };
+  });
+  await page.getByRole('link', { name: 'Swarm' }).click();
+  const adopted = page.getByRole('list', { name: 'Adopted groups, newest first' }).locator('> li');
+  await adopted.first().waitFor();
+  assert.deepEqual(
+    (await adopted.allTextContents()).map((text) => /\d+ of \d+ right/.exec(text)?.[0]),
+    Array.from({ length: 3 }, () => '1 of 50 right'),
+  );
+});
+
 test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => {
   const { page } = await openPage(t, 'crowd', { view: 'swarm', width: 320, height: 640 });
   await page.getByText('1–10 of 500 peers').waitFor();
