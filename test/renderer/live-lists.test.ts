@@ -20,6 +20,12 @@ function rescore(node: FakeNode, name: string, score: number): void {
       .map((row) => (row.displayName === name ? { ...row, score } : row))
       .sort((a, b) => b.score - a.score);
   node.scenario.credit = { ...node.scenario.credit, board: rows };
+  askAnew(node);
+}
+
+/** The page asks for its lists at once, as it else does every few seconds. */
+function askAnew(node: FakeNode): void {
+  node.push('policyChanged', { name: 'waggle-bundled' });
 }
 
 for (const width of [1280, 400]) {
@@ -34,9 +40,11 @@ for (const width of [1280, 400]) {
     const [first] = await names();
     await copies.first().focus();
     node.scenario.peers = node.scenario.peers.map((row, i) => ({ ...row, groupsReceived: 100 * i }));
+    askAnew(node);
     await eventually(async () => assert.equal((await names()).indexOf(first!), 3, 'the last of the four connected'));
     assert.equal(await focused(page), first);
     node.scenario.peers = node.scenario.peers.slice(1);
+    askAnew(node);
     await eventually(async () => assert.ok(!(await names()).includes(first!)));
     assert.match(await focused(page), /^Peers/, 'whoever is gone leaves the focus to the list');
   });
