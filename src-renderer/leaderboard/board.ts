@@ -30,7 +30,7 @@ export const boardColumns = [
     meaning: 'How many nodes signed receipts for these records, counting those whose receipts prove true here.',
   },
   {
-    label: 'Right',
+    label: 'Solve rate',
     meaning:
       'Share of right answers among those checked here, and what others reach on the same tasks. Far above them is marked implausible: perhaps no policy at all. It is shown, never acted on.',
   },
