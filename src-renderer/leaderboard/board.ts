@@ -1,5 +1,6 @@
 /** The board of credit in words: windows, columns, who, how plausible. Pure. */
 import type { BoardRow, BoardWindow, ReceiptRow } from '../../src-main/engine/api.ts';
+import type { PeerId } from '../../src-main/types.ts';
 import { formatCount, formatShare, plural } from '../ui/format.ts';
 
 export const windows: readonly { value: BoardWindow; label: string; words: string }[] = [
@@ -29,7 +30,7 @@ export const boardColumns = [
     meaning: 'How many nodes signed receipts for these records, counting those whose receipts prove true here.',
   },
   {
-    label: 'Right',
+    label: 'Solve rate',
     meaning:
       'Share of right answers among those checked here, and what others reach on the same tasks. Far above them is marked implausible: perhaps no policy at all. It is shown, never acted on.',
   },
@@ -72,6 +73,13 @@ export function findRows(rows: readonly BoardRow[], text: string): RankedRow[] {
       part.toLowerCase().includes(wanted),
     ),
   );
+}
+
+/** Scores change while one reads: the open row stays, above or below the page that it has left. */
+export function withOpenRow(page: RankedRow[], found: readonly RankedRow[], owner: PeerId | null): RankedRow[] {
+  const open = owner === null ? undefined : found.find(({ row }) => row.owner === owner);
+  if (open === undefined || page.includes(open)) return page;
+  return [...page, open].sort((a, b) => a.rank - b.rank);
 }
 
 export function describeRows(rows: readonly BoardRow[], window: BoardWindow): string {

@@ -50,6 +50,25 @@ export function sortRows(rows: readonly LeaderboardRow[], sorting: Sorting): Lea
   );
 }
 
+export interface RankedPeer {
+  rank: number;
+  row: LeaderboardRow;
+}
+
+/** Rows whose name, policy or key has the text; the rank stays that of the whole list. */
+export function rankPeers(
+  sorted: readonly LeaderboardRow[],
+  text: string,
+  nameOf: (row: LeaderboardRow) => string | null,
+): readonly RankedPeer[] {
+  const wanted = text.trim().toLowerCase();
+  const ranked = sorted.map((row, i) => ({ rank: i + 1, row }));
+  if (wanted === '') return ranked;
+  return ranked.filter(({ row }) =>
+    `${nameOf(row) ?? ''}\n${row.policyName}\n${row.peer}`.toLowerCase().includes(wanted),
+  );
+}
+
 /** What of the swarm does not apply to this node itself is a dash: it neither adopts its own groups nor turns them away. */
 export function cellText(row: LeaderboardRow, column: ColumnName): string {
   return row.own && (column === 'groupsAdopted' || column === 'rejected') ? '–' : formatCount(row[column]);

@@ -23,6 +23,11 @@ function sameGroup(a: RolloutRow, b: RolloutRow): boolean {
   );
 }
 
+/** Without the last where rows older than these were left out: part of it may be among them, and its count would be wrong. */
+export function wholeGroups(groups: readonly RolloutGroup[], reachedOldest: boolean): readonly RolloutGroup[] {
+  return reachedOldest || groups.length < 2 ? groups : groups.slice(0, -1);
+}
+
 /** Neighbours that belong together become one group; the order stays. Then only tries of the wanted outcome are kept. */
 export function groupRollouts(rows: readonly RolloutRow[], wanted: Outcome | 'any'): RolloutGroup[] {
   const groups: { key: string; tries: [RolloutRow, ...RolloutRow[]] }[] = [];

@@ -31,7 +31,7 @@ export class App {
   readonly node: NodeController;
   readonly rounds: RoundsController;
   readonly rollouts: RolloutsController;
-  /** What peers wrote, beside the list that the reader filters. */
+  /** What peers wrote, beside the list that the reader filters; enough rows for some groups of sixteen. */
   readonly fromPeers: RolloutsController;
   readonly board: BoardController;
   readonly receipts: ReceiptsController;
@@ -55,7 +55,7 @@ export class App {
     this.node = new NodeController(client);
     this.rounds = new RoundsController(client);
     this.rollouts = new RolloutsController(client);
-    this.fromPeers = new RolloutsController(client, 'peers');
+    this.fromPeers = new RolloutsController(client, 'peers', 160);
     this.board = new BoardController(client);
     this.receipts = new ReceiptsController(client);
     this.leaderboard = new LeaderboardController(client);

@@ -16,7 +16,10 @@ export class BoardController {
   /** Null without a swarm. */
   own = $state.raw<OwnScore | null>(null);
   loading = $state.raw<Loading>({ name: 'loading' });
+  /** As chosen. */
   window = $state<BoardWindow>('week');
+  /** That `rows` and `own` are of: the chosen one as soon as the node has answered. */
+  shown = $state<BoardWindow>('week');
   readonly #names = $derived<Record<PeerId, string | null>>(
     Object.fromEntries(this.rows.flatMap((row) => [row.owner, ...row.devices].map((key) => [key, row.displayName]))),
   );
@@ -60,5 +63,6 @@ export class BoardController {
     if (window !== this.window) return;
     this.rows = rows;
     this.own = own;
+    this.shown = window;
   }
 }

@@ -6,12 +6,14 @@ import type { ApiFault } from '../../src-main/engine/api.ts';
 import type { LinkedClient } from '../api/connection.ts';
 import { toFault } from '../api/fault.ts';
 
+const RETRY_MS = 5_000;
+
 /** What a view shows while its rows are not there: still loading, there, or why not. */
 export type Loading = { name: 'loading' } | { name: 'ready' } | { name: 'failed'; fault: ApiFault };
 
 /**
- * Calls `load` on every opening of the link and after every change of the policy. `report` gets `ready` or `failed`; a lost link is not reported, because the page
- * says so itself and keeps what it has. Returns the function that ends it.
+ * Calls `load` on every opening of the link and after every change of the policy, and again a while after it failed. `report` gets `ready` or `failed`; a lost link is not
+ * reported, because the page says so itself and keeps what it has. Returns the function that ends it.
  */
 export function loadWhenOpen(
   client: LinkedClient,
@@ -20,15 +22,19 @@ export function loadWhenOpen(
 ): () => void {
   let ended = false;
   let latest = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
   const run = (): void => {
     const mine = ++latest;
+    clearTimeout(retry);
     load().then(
       () => {
         if (!ended && mine === latest) report({ name: 'ready' });
       },
       (error: unknown) => {
         const fault = toFault(error);
-        if (!ended && mine === latest && fault.code !== 'connectionLost') report({ name: 'failed', fault });
+        if (ended || mine !== latest || fault.code === 'connectionLost') return;
+        report({ name: 'failed', fault });
+        retry = setTimeout(run, RETRY_MS);
       },
     );
   };
@@ -40,6 +46,7 @@ export function loadWhenOpen(
   ];
   return () => {
     ended = true;
+    clearTimeout(retry);
     ends.forEach((end) => end());
   };
 }
@@ -52,11 +59,17 @@ export function loadRegularly(
   { everyMs, isWanted = () => true }: { everyMs: number; isWanted?: () => boolean },
 ): () => void {
   const end = loadWhenOpen(client, load, report);
+  let ended = false;
+  const repeat = async (): Promise<void> => {
+    await load();
+    if (!ended) report({ name: 'ready' });
+  };
   const timer = setInterval(() => {
     // A lost link is shown by the page; the next opening loads again.
-    if (!document.hidden && isWanted()) load().catch(() => undefined);
+    if (!document.hidden && isWanted()) repeat().catch(() => undefined);
   }, everyMs);
   return () => {
+    ended = true;
     clearInterval(timer);
     end();
   };

@@ -3,6 +3,7 @@ import type { ApiFault, Events, NodeStatus } from '../../src-main/engine/api.ts'
 import type { LinkedClient } from '../api/connection.ts';
 import { toFault } from '../api/fault.ts';
 import { loadWhenOpen, type Loading } from './loading.ts';
+import { withSample, type TrafficSample } from './traffic.ts';
 
 export type Command = 'pause' | 'resume' | 'finish';
 
@@ -10,6 +11,8 @@ export class NodeController {
   status = $state.raw<NodeStatus | null>(null);
   /** Local time at which `status` came, ms since epoch. */
   receivedAt = $state(0);
+  /** Of the last minute. */
+  traffic = $state.raw<readonly TrafficSample[]>([]);
   progress = $state.raw<Events['progress'] | null>(null);
   loading = $state.raw<Loading>({ name: 'loading' });
   /** The command under way. */
@@ -56,6 +59,8 @@ export class NodeController {
   #accept(status: NodeStatus): void {
     this.status = status;
     this.receivedAt = Date.now();
+    const { name: swarm, bytesIn, bytesOut } = status.swarm;
+    this.traffic = withSample(this.traffic, { at: this.receivedAt, swarm, bytesIn, bytesOut });
     this.loading = { name: 'ready' };
     if (this.progress && this.progress.stage !== status.stage) this.progress = null;
   }

@@ -8,7 +8,7 @@ import { toFault } from '../api/fault.ts';
 import { loadWhenOpen, type Loading } from './loading.ts';
 
 export type OriginFilter = 'all' | 'own' | 'peers';
-const page = 40;
+const defaultPage = 40;
 const keepAtMost = 200;
 
 export class RolloutsController {
@@ -22,10 +22,13 @@ export class RolloutsController {
   olderFault = $state.raw<ApiFault | null>(null);
   reachedOldest = $state(false);
   readonly #client: LinkedClient;
+  /** Rows asked for at once. */
+  readonly #page: number;
 
-  constructor(client: LinkedClient, origin: OriginFilter = 'all') {
+  constructor(client: LinkedClient, origin: OriginFilter = 'all', page = defaultPage) {
     this.#client = client;
     this.origin = origin;
+    this.#page = page;
   }
 
   watch(): () => void {
@@ -69,9 +72,9 @@ export class RolloutsController {
     this.loadingOlder = true;
     const origin = this.origin;
     try {
-      const older = await this.#client.invoke('rollouts', { limit: page, beforeId: last.id, origin });
+      const older = await this.#client.invoke('rollouts', { limit: this.#page, beforeId: last.id, origin });
       if (origin !== this.origin) return;
-      this.reachedOldest = older.length < page;
+      this.reachedOldest = older.length < this.#page;
       this.rows = [...this.rows, ...older].slice(-keepAtMost);
       this.olderFault = null;
     } catch (error) {
@@ -83,10 +86,10 @@ export class RolloutsController {
 
   async #loadNewest(): Promise<void> {
     const origin = this.origin;
-    const rows = await this.#client.invoke('rollouts', { limit: page, beforeId: null, origin });
+    const rows = await this.#client.invoke('rollouts', { limit: this.#page, beforeId: null, origin });
     if (origin !== this.origin) return;
     this.rows = rows;
-    this.reachedOldest = rows.length < page;
+    this.reachedOldest = rows.length < this.#page;
     this.waiting = 0;
   }
 

@@ -4,19 +4,30 @@
  */
 import type { PeerPath, PeerRow } from '../../src-main/engine/api.ts';
 import type { PeerId } from '../../src-main/types.ts';
-import { plural } from '../ui/format.ts';
+import { formatCount, plural } from '../ui/format.ts';
 
-export const mapSize = { width: 480, height: 300 } as const;
-export const mapCentre = { x: mapSize.width / 2, y: mapSize.height / 2 } as const;
-const ring = { x: 186, y: 108 } as const;
+export interface MapShape {
+  width: number;
+  height: number;
+  centre: { x: number; y: number };
+  /** Half axes of the ellipse on which the peers stand. */
+  ring: { x: number; y: number };
+}
+
+/** A wide one with room for names, and a narrow one that a small window shrinks so little that its numbers can be read. */
+export const mapShapes = {
+  wide: { width: 480, height: 300, centre: { x: 240, y: 150 }, ring: { x: 186, y: 108 } },
+  narrow: { width: 320, height: 290, centre: { x: 160, y: 145 }, ring: { x: 136, y: 121 } },
+} as const satisfies Record<string, MapShape>;
+
 const widest = 11;
 const thinnest = 1.5;
 const largestRadius = 19;
 const smallestRadius = 11;
 const dotRadius = 5;
 
-/** How what a peer made came here: over a link of that kind, or `others` handed it over. */
-export type MapLine = PeerPath | 'others';
+/** How this node is linked to a peer now: on that path, or not any more (or never: others handed over what it made). `several`: all kinds. */
+export type MapLine = PeerPath | 'gone' | 'several';
 
 export interface MapNode {
   /** Null for all that have no place of their own. */
@@ -36,7 +47,8 @@ export interface MapNode {
 }
 
 /** At most `most` with a place of their own. */
-export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
+export function hourMap(rows: readonly PeerRow[], shape: MapShape = mapShapes.wide, most = 12): MapNode[] {
+  const { centre, ring } = shape;
   const gave = rows.filter(({ adoptedLastHour }) => adoptedLastHour > 0).sort(byGroups);
   const idle = rows.filter(({ adoptedLastHour, connected }) => adoptedLastHour === 0 && connected);
   const placed = [...gave, ...idle].slice(0, most);
@@ -46,7 +58,7 @@ export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
   const places = placed.length + Number(left.length > 0);
   const at = (place: number) => {
     const angle = (2 * Math.PI * place) / places - Math.PI / 2;
-    return { x: mapCentre.x + ring.x * Math.cos(angle), y: mapCentre.y + ring.y * Math.sin(angle) };
+    return { x: centre.x + ring.x * Math.cos(angle), y: centre.y + ring.y * Math.sin(angle) };
   };
   // The others together may outweigh the largest: they are drawn as thick as it, no thicker.
   const looks = (groups: number) => {
@@ -60,12 +72,12 @@ export function hourMap(rows: readonly PeerRow[], most = 12): MapNode[] {
   const nodes = placed.map((row, i): MapNode => {
     const { peer, adoptedLastHour, connected, path } = row;
     const rank = adoptedLastHour > 0 ? i + 1 : null;
-    const line = connected ? (path ?? 'direct') : 'others';
+    const line = connected ? (path ?? 'direct') : 'gone';
     return { peer, rank, count: 1, line, ...looks(adoptedLastHour), ...at(i) };
   });
   if (left.length === 0) return nodes;
   const others = { ...looks(leftGroups), radius: largestRadius };
-  return [...nodes, { peer: null, rank: null, count: left.length, line: 'others', ...others, ...at(places - 1) }];
+  return [...nodes, { peer: null, rank: null, count: left.length, line: 'several', ...others, ...at(places - 1) }];
 }
 
 function byGroups(a: PeerRow, b: PeerRow): number {
@@ -78,7 +90,8 @@ export function describeHour(rows: readonly PeerRow[]): string {
   const connected = rows.filter((row) => row.connected).length;
   if (gave.length === 0) return `Nothing adopted within the last hour; ${plural(connected, 'peer')} connected.`;
   const groups = gave.reduce((sum, { adoptedLastHour }) => sum + adoptedLastHour, 0);
-  const distant = gave.filter((row) => !row.connected).length;
-  const through = distant === 0 ? '' : `, ${plural(distant, 'of them', 'of them')} heard of through others`;
-  return `${plural(groups, 'group')} of ${plural(gave.length, 'peer')} within the last hour${through}.`;
+  const gone = gave.filter((row) => !row.connected).length;
+  const aside =
+    gone === 0 ? '' : `, ${gone === gave.length ? 'none' : `${formatCount(gone)} of them not`} connected now`;
+  return `${plural(groups, 'group')} of ${plural(gave.length, 'peer')} within the last hour${aside}.`;
 }

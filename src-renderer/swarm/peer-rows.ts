@@ -30,6 +30,9 @@ export interface PeerSorting {
   descending: boolean;
 }
 
+/** Without a choice: connected first, and within that by this. */
+export const defaultSorting: PeerSorting = { column: 'groupsReceived', descending: true };
+
 function valueOf(row: PeerRow, column: PeerColumn): number | null {
   if (column === 'path') return pathOrder(row);
   return column === 'rejected' ? rejectedTotal(row.rejected) : row[column];
@@ -37,7 +40,7 @@ function valueOf(row: PeerRow, column: PeerColumn): number | null {
 
 /** Connected first, then by the column; without one, by groups received. What is not known comes last either way. */
 export function sortPeers(rows: readonly PeerRow[], sorting: PeerSorting | null): PeerRow[] {
-  const { column, descending } = sorting ?? { column: 'groupsReceived', descending: true };
+  const { column, descending } = sorting ?? defaultSorting;
   const sign = descending ? -1 : 1;
   return rows.toSorted((a, b) => {
     const [left, right] = [valueOf(a, column), valueOf(b, column)];

@@ -60,6 +60,24 @@ test('keyboard only: skip link, pages, a chart as a table, pause', async (t) => 
   );
 });
 
+test('keyboard only, narrow: what has the focus is never under the bar', async (t) => {
+  const { page } = await openPage(t, 'training', { view: 'leaderboard', width: 360, height: 640 });
+  await settled(page);
+  await page.locator('main').focus();
+  const state = `(() => {
+    const focus = document.activeElement.getBoundingClientRect();
+    const bar = document.querySelector('nav').getBoundingClientRect();
+    return { name: document.activeElement.textContent.trim(), bottom: focus.bottom, top: focus.top, bar: bar.top };
+  })()`;
+  for (let i = 0; i < 24; i++) {
+    await page.keyboard.press('Tab');
+    const { name, bottom, top, bar } = await page.evaluate<Record<'bottom' | 'top' | 'bar', number> & { name: string }>(
+      state,
+    );
+    assert.ok(bottom <= bar || bottom - top > bar, `"${name}" ends at ${bottom}, the bar begins at ${bar}`);
+  }
+});
+
 test('keyboard only: arrow keys choose in a filter', async (t) => {
   const { page, node } = await openPage(t, 'training', { view: 'rollouts' });
   await page.getByRole('article').first().waitFor();

@@ -717,9 +717,15 @@ export const scenarios: Record<ScenarioName, () => Scenario> = {
       status: {
         ...scenario.status,
         state: state('training', 'Training'),
-        swarm: { ...scenario.status.swarm, presence: 'offline', text: 'Training alone: no network', peers: 0 },
+        swarm: {
+          ...scenario.status.swarm,
+          presence: 'offline',
+          text: 'Training alone: no network',
+          peers: 0,
+          network: { ...scenario.status.swarm.network!, paths: { direct: 0, relayed: 0, lan: 0 } },
+        },
       },
-      peers: scenario.peers.map((row) => ({ ...row, connected: false })),
+      peers: scenario.peers.map((row) => ({ ...row, connected: false, path: null })),
     };
   },
   hostile,

@@ -40,7 +40,10 @@ test('a row opens to its receipts by keyboard, of every device of its owner, and
   assert.equal(await button.getAttribute('aria-controls'), await receipts.getAttribute('id'));
   const bramble = node.scenario.credit.board('week')[0]!;
   assert.deepEqual(
-    node.calls.filter((call) => call.name === 'receipts').map((call) => call.args),
+    node.calls
+      .filter((call) => call.name === 'receipts')
+      .slice(0, 2)
+      .map((call) => call.args),
     bramble.devices.map((peer) => ({ peer, limit: 100 })),
   );
   const lines = receipts.getByRole('list', { name: 'Records, newest first' }).locator('> li');
@@ -81,7 +84,7 @@ test('five hundred owners: a page of rows at a time, found by name, the own row 
   const expected = node.scenario.credit.board('week').findIndex((row) => row.displayName === 'Bee 41') + 1;
   const found = (await rows.filter({ hasText: /Bee 41\s*,/ }).textContent()) ?? '';
   assert.match(found, new RegExp(`^\\s*${expected}\\s`), 'the rank is that of the whole board');
-  await page.getByRole('searchbox').fill('no such name');
+  await page.getByRole('searchbox', { name: 'Find a name, team or key' }).fill('no such name');
   await page.getByText('Nothing found').waitFor();
 });
 
@@ -121,7 +124,6 @@ test('why the own score is what it is: produced, shared, pulled, confirmed, refu
 test('the swarm page: presence, traffic, peers with reasons in words, sorted by any column', async (t) => {
   const { page } = await openPage(t, 'training', { view: 'swarm' });
   await page.getByRole('heading', { name: 'Trading with 4 peers' }).waitFor();
-  await page.getByText('10.4 KB/s on average').waitFor();
   const table = page.getByRole('region', { name: 'Peers table' });
   const rows = table.locator('tbody tr');
   await eventually(async () => assert.equal(await rows.count(), 7));
@@ -140,7 +142,17 @@ test('the swarm page: presence, traffic, peers with reasons in words, sorted by 
   );
   assert.match((await rows.first().textContent()) ?? '', /12 ms/);
   assert.match((await rows.nth(2).textContent()) ?? '', /81 ms/);
-  await page.getByText('peers: 1 on the local network, 2 direct, 1 through another member', { exact: false }).waitFor();
+  const facts = (await page.locator('dl[aria-label=Network] > div').allTextContents()).map((text) => text.trim());
+  for (const fact of [
+    /^Reached from outside \(NAT\) *through the router.*203\.0\.113\.7:49737/s,
+    /^Paths to peers *1 local network, 2 direct, 1 relayed/s,
+    /^Bandwidth cap *no cap in, 262 KB\/s out/s,
+    /^Local network *looked for peers/s,
+  ])
+    assert.ok(
+      facts.some((text) => fact.test(text)),
+      `${fact} in ${facts.join(' | ')}`,
+    );
   await table.getByRole('button', { name: 'Path' }).click();
   const nearest = (await rows.locator('td:nth-child(2)').allTextContents()).slice(0, 5);
   assert.deepEqual(nearest, ['local network', 'direct', 'direct', 'relayed', '–']);
@@ -154,7 +166,7 @@ test('the map of this hour: a line to everybody learned from, thick as what was 
   const { page, node } = await openPage(t, 'training', { view: 'swarm' });
   const card = page.getByRole('region', { name: 'Who this node learned from' });
   const map = card.getByRole('img', {
-    name: 'Map: 77 groups of 5 peers within the last hour, 2 of them heard of through others.',
+    name: 'Map: 77 groups of 5 peers within the last hour, 2 of them not connected now.',
   });
   await map.waitFor();
   const widths =
@@ -205,6 +217,24 @@ test('who this node learned from, by author and by link, and what it adopted jus
   assert.equal(await page.getByRole('radio', { name: 'Peers' }).getAttribute('aria-checked'), 'true');
 });
 
+test('adopted groups are whole: one that the page was not given all of is left out', async (t) => {
+  const { page, node } = await openPage(t, 'empty', { view: 'log' });
+  const groupSize = 50;
+  node.scenario.rollouts = Array.from({ length: 4 * groupSize }, (_, i) => {
+    const id = 4 * groupSize - i;
+    const { task, question, answer, origin } = makeRollout(3 * Math.ceil(id / groupSize));
+    const reward = id % groupSize === 1 ? 1 : 0; // the oldest of its group
+    return { ...makeRollout(id), task, question, answer, origin, own: false, round: Math.ceil(id / groupSize), reward };
+  });
+  await page.getByRole('link', { name: 'Swarm' }).click();
+  const adopted = page.getByRole('list', { name: 'Adopted groups, newest first' }).locator('> li');
+  await adopted.first().waitFor();
+  assert.deepEqual(
+    (await adopted.allTextContents()).map((text) => /\d+ of \d+ right/.exec(text)?.[0]),
+    Array.from({ length: 3 }, () => '1 of 50 right'),
+  );
+});
+
 test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => {
   const { page } = await openPage(t, 'crowd', { view: 'swarm', width: 320, height: 640 });
   await page.getByText('1–10 of 500 peers').waitFor();
@@ -213,10 +243,20 @@ test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => 
   await assertAccessible(page);
   assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 320);
   assert.equal(await page.getByRole('list', { name: 'Sources, largest first' }).locator('li').count(), 13);
-  await page.getByText('All others').waitFor();
+  await page.getByText('All others', { exact: true }).waitFor();
   const map = page.getByRole('img', { name: /^Map: 1,830 groups of 60 peers/ });
   assert.equal(await map.locator('line').count(), 13, 'twelve, and the others as one');
   await map.getByText('+48').waitFor();
+  const drawn = await page.evaluate<number>(
+    `(() => { const svg = document.querySelector('figure svg[role=img]'); return 14 * svg.clientWidth / svg.viewBox.baseVal.width; })()`,
+  );
+  assert.ok(drawn >= 11, `the numbers on the map are ${drawn.toFixed(1)} px high`);
+  const bars = page.getByRole('list', { name: 'Sources, largest first' }).locator('li span[style]');
+  assert.match(
+    (await bars.first().getAttribute('style')) ?? '',
+    /width: 100%/,
+    'against the largest of them, not all others',
+  );
   await page.setViewportSize({ width: 1280, height: 900 });
   const rows = page.getByRole('region', { name: 'Peers table' }).locator('tbody tr');
   await eventually(async () => assert.equal(await rows.count(), 25));
@@ -231,6 +271,39 @@ test('five hundred peers on the swarm page, 320 px wide and wide', async (t) => 
   await page.getByText('Nothing found').waitFor();
 });
 
+test('a narrow window sorts and searches, too: peers, and what was checked here', async (t) => {
+  await t.test('peers', async (t) => {
+    const { page } = await openPage(t, 'crowd', { view: 'swarm', width: 360, height: 800 });
+    const card = page.getByRole('region', { name: 'Peers', exact: true });
+    const rows = card.getByRole('list', { name: 'Peers' }).locator('> li');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /Bramble.*connected/s));
+    const sort = card.getByRole('combobox', { name: 'Sort by' });
+    assert.equal(await sort.inputValue(), 'groupsReceived');
+    await sort.selectOption('Latency');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /9 ms/));
+    await card.getByRole('button', { name: /^Smallest first/ }).click();
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /130 ms/));
+    await assertAccessible(page);
+    assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 360);
+  });
+  await t.test('checked here', async (t) => {
+    const { page } = await openPage(t, 'crowd', { view: 'leaderboard', width: 360, height: 800 });
+    const card = page.getByRole('region', { name: 'Checked by this node' });
+    const rows = card.getByRole('list', { name: 'Checked by this node' }).locator('> li');
+    await card.getByRole('combobox', { name: 'Sort by' }).selectOption('Groups adopted');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /^\s*1\..*Bramble.*450/s));
+    await card.getByRole('button', { name: /^Largest first/ }).click();
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /This node/));
+    await card.getByRole('searchbox', { name: 'Find a name, policy or key' }).fill('bee 41');
+    await card.getByText('1–10 of 11 rows').waitFor();
+    await page.setViewportSize({ width: 1280, height: 900 });
+    const table = card.getByRole('region', { name: 'Leaderboard table' }).locator('tbody tr');
+    await eventually(async () => assert.equal(await table.count(), 11));
+    await card.getByRole('searchbox').fill('no such name');
+    await card.getByText('Nothing found').waitFor();
+  });
+});
+
 test('nobody there: the swarm page says why, once', async (t) => {
   await t.test('off', async (t) => {
     const { page } = await openPage(t, 'off', { view: 'swarm' });
@@ -241,6 +314,8 @@ test('nobody there: the swarm page says why, once', async (t) => {
     const { page } = await openPage(t, 'offline', { view: 'swarm', scheme: 'dark' });
     await page.getByRole('heading', { name: 'Training alone: no network' }).waitFor();
     await page.getByText('0 connected of 7 met', { exact: false }).waitFor();
+    assert.equal(await page.getByText('Reached from outside').count(), 0, 'nobody can, and nothing is made up');
+    await page.getByText('Bandwidth cap').waitFor();
     await page.getByRole('radio', { name: 'Connected' }).click();
     await page.getByText('Nobody connected').waitFor();
     await assertAccessible(page);
@@ -250,5 +325,19 @@ test('nobody there: the swarm page says why, once', async (t) => {
     node.faults.set('peers', { code: 'busy', message: 'The node is busy.', fix: 'Try again in a second.' });
     await page.getByRole('link', { name: 'All about the swarm' }).click();
     await page.getByRole('region', { name: 'Peers' }).getByText('Try again in a second.').waitFor();
+  });
+  await t.test('a fault that has passed leaves the page by itself', async (t) => {
+    const { page, node } = await openPage(t, 'training', { view: 'tasks' });
+    const calls = ['peers', 'board', 'leaderboard', 'rollouts', 'swarms', 'identity'] as const;
+    for (const call of calls) node.faults.set(call, { code: 'busy', message: 'The node is busy.', fix: 'Wait.' });
+    await page.getByRole('link', { name: 'Swarm' }).click();
+    await page.getByRole('region', { name: 'Adopted just now' }).getByText('The node is busy.').waitFor();
+    const learned = page.getByRole('region', { name: 'Who this node learned from' });
+    await learned.getByText('The node is busy.').waitFor();
+    assert.doesNotMatch((await learned.textContent()) ?? '', /Nothing adopted|Only from itself/, 'that is not known');
+    node.faults.clear();
+    await page.getByRole('list', { name: 'Adopted groups, newest first' }).waitFor();
+    await page.getByRole('region', { name: 'Peers table' }).waitFor();
+    await eventually(async () => assert.equal(await page.getByText('The node is busy.').count(), 0));
   });
 });

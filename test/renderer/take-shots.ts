@@ -3,9 +3,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchChromium } from './find-chromium.ts';
 import { FakeNode } from './fake-node.ts';
+import type { CallName } from '../../src-main/engine/api.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 interface Shot {
+  /** Calls that the node answers with a fault. */
+  faults?: CallName[];
   /** Names of buttons to press first. */
   press?: RegExp[];
   name: string;
@@ -40,8 +43,38 @@ const shots: Shot[] = [
   { name: 'leaderboard-narrow-open', scenario: 'training', view: 'leaderboard', width: 320, press: [/^Bramble/] },
   { name: 'leaderboard-crowd', scenario: 'crowd', view: 'leaderboard', press: [/^Show this node/] },
   { name: 'leaderboard-empty', scenario: 'empty', view: 'leaderboard' },
+  {
+    name: 'leaderboard-crowd-narrow',
+    scenario: 'crowd',
+    view: 'leaderboard',
+    width: 360,
+    height: 800,
+    press: [/^Bee 7 /],
+  },
+  { name: 'leaderboard-hostile', scenario: 'hostile', view: 'leaderboard', press: [/^<img/] },
+  {
+    name: 'leaderboard-hostile-narrow-dark',
+    scenario: 'hostile',
+    view: 'leaderboard',
+    width: 360,
+    height: 800,
+    scheme: 'dark',
+  },
+  { name: 'leaderboard-long-dark', scenario: 'long', view: 'leaderboard', scheme: 'dark' },
+  { name: 'leaderboard-error', scenario: 'training', view: 'leaderboard', faults: ['board', 'leaderboard'] },
   { name: 'leaderboard-alone-dark', scenario: 'alone', view: 'leaderboard', scheme: 'dark' },
   { name: 'swarm-light', scenario: 'training', view: 'swarm' },
+  { name: 'swarm-dark', scenario: 'training', view: 'swarm', scheme: 'dark' },
+  { name: 'swarm-empty', scenario: 'empty', view: 'swarm' },
+  { name: 'swarm-long', scenario: 'long', view: 'swarm' },
+  {
+    name: 'swarm-error',
+    scenario: 'training',
+    view: 'swarm',
+    faults: ['peers', 'rollouts', 'swarms', 'identity', 'status'],
+  },
+  { name: 'swarm-crowd-narrow', scenario: 'crowd', view: 'swarm', width: 360, height: 800 },
+  { name: 'swarm-hostile-narrow-dark', scenario: 'hostile', view: 'swarm', width: 360, height: 800, scheme: 'dark' },
   { name: 'swarm-crowd-dark', scenario: 'crowd', view: 'swarm', scheme: 'dark' },
   { name: 'swarm-narrow', scenario: 'training', view: 'swarm', width: 320, height: 720 },
   { name: 'swarm-off', scenario: 'off', view: 'swarm' },
@@ -82,6 +115,8 @@ try {
   for (const shot of shots.filter(({ name }) => only === undefined || name.includes(only))) {
     const node = new FakeNode(shot.scenario);
     await node.start();
+    for (const call of shot.faults ?? [])
+      node.faults.set(call, { code: 'busy', message: 'The node is busy.', fix: 'Try again in a second.' });
     const page = await browser.newPage({
       viewport: { width: shot.width ?? 1360, height: shot.height ?? 900 },
       colorScheme: shot.scheme ?? 'light',
