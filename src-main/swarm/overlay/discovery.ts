@@ -16,7 +16,7 @@ import { DhtNode, OfferedRelays } from './dht-node.ts';
 import type { Reach } from './dht-node.ts';
 import { Lan } from './lan.ts';
 import type { LanPeer } from './lan-records.ts';
-import { isLanAddress, natKind, publicAddress } from './paths.ts';
+import { isLanAddress, natKind, publicAddress, relayedAddress } from './paths.ts';
 import type { NatKind, PeerPath } from './paths.ts';
 import { RelayService } from './relay-service.ts';
 import type { ShardTopic } from './shards.ts';
@@ -282,7 +282,7 @@ export class Discovery {
     const peer = toHex(connection.remotePublicKey);
     const { remoteHost } = connection.rawStream;
     // The relay's address says nothing of the peer: what the peer does must not be held against it.
-    const address = this.#isRelayed(peer, connection) ? `relay ${String(remoteHost)}` : remoteHost;
+    const address = this.#isRelayed(peer, connection) ? relayedAddress(String(remoteHost)) : remoteHost;
     if (refused || !accepts(peer, address)) {
       info.reconnect(false);
       connection.destroy();

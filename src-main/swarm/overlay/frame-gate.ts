@@ -9,8 +9,7 @@ import type { NoiseStream } from 'hyperdht';
 import type { MuxStream } from 'protomux';
 import type { Bandwidth } from './bandwidth.ts';
 import { WIRE } from '../limits.ts';
-import type { SwarmLimits } from '../limits.ts';
-import { RateLimit } from './rate.ts';
+import type { PeerQuotas } from './quotas.ts';
 import type { RejectionReason } from '../records/rejections.ts';
 
 /** Protomux: session 0 is control; its kinds of frame. */
@@ -19,8 +18,11 @@ const MAX_CONTROL_FRAMES = 8;
 const MAX_CHANNEL_ID = 4;
 const MAX_OPEN_BYTES = 128;
 
+/** Of a frame that is not whole yet, with its cipher and the packet it began in: it may announce 16 MB. */
+const MAX_PARTIAL_BYTES = WIRE.maxFrameBytes + 4 * 1024;
+
 export interface GateOptions {
-  limits: SwarmLimits;
+  quotas: Pick<PeerQuotas, 'messages' | 'bytes'>;
   /** Counts what goes over the wire. */
   bandwidth: Bandwidth;
   /** Monotonic ms. */
@@ -35,19 +37,17 @@ export class FrameGate extends EventEmitter implements MuxStream {
   bytesOut = 0;
   readonly #connection: NoiseStream;
   readonly #options: GateOptions;
-  readonly #messages: RateLimit;
-  readonly #bytes: RateLimit;
   #controlFrames = 0;
+  /** Of the frame that is still coming in, and what the connection had read when the one before it was whole. */
+  #partialBytes = 0;
+  #wholeBytes = 0;
   #closed = false;
 
   constructor(connection: NoiseStream, options: GateOptions) {
     super();
     this.#connection = connection;
     this.#options = options;
-    const { limits } = options;
-    const nowMs = options.elapsed();
-    this.#messages = new RateLimit(limits.messagesPerSecond, limits.messageBurst, nowMs);
-    this.#bytes = new RateLimit(limits.bytesPerMinute / 60, limits.bytesPerMinute, nowMs);
+    connection.rawStream.on('data', (part: Buffer) => this.#onPart(part));
     connection.on('data', (frame: Buffer) => this.#onFrame(frame));
     connection.on('drain', () => this.emit('drain'));
     connection.on('end', () => this.emit('end'));
@@ -65,7 +65,7 @@ export class FrameGate extends EventEmitter implements MuxStream {
 
   /** Bytes the peer may send now without breaking its limit. */
   ingressLeft(): number {
-    return Math.max(0, Math.floor(this.#bytes.available(this.#options.elapsed())));
+    return Math.max(0, Math.floor(this.#options.quotas.bytes.available(this.#options.elapsed())));
   }
 
   write(frame: Buffer): boolean {
@@ -92,6 +92,17 @@ export class FrameGate extends EventEmitter implements MuxStream {
     this.#connection.destroy();
   }
 
+  #onPart(part: Buffer): void {
+    const { rawBytesRead } = this.#connection; // grows with whole frames, those that keep alive included
+    this.#partialBytes = rawBytesRead === this.#wholeBytes ? this.#partialBytes + part.byteLength : 0;
+    this.#wholeBytes = rawBytesRead;
+    if (this.#closed || this.#partialBytes <= MAX_PARTIAL_BYTES) return;
+    this.bytesIn += this.#partialBytes;
+    this.#options.bandwidth.received(this.#partialBytes);
+    this.destroy();
+    this.#options.onOffence('oversize');
+  }
+
   #onFrame(frame: Buffer): void {
     if (this.#closed || frame.byteLength === 0) return; // empty frames keep the connection alive
     this.bytesIn += frame.byteLength;
@@ -108,8 +119,8 @@ export class FrameGate extends EventEmitter implements MuxStream {
   #offenceOf(frame: Buffer): RejectionReason | null {
     const nowMs = this.#options.elapsed();
     if (frame.byteLength > WIRE.maxFrameBytes) return 'oversize';
-    if (!this.#bytes.take(frame.byteLength, nowMs)) return 'tooManyBytes';
-    if (!this.#messages.take(1, nowMs)) return 'tooManyMessages';
+    if (!this.#options.quotas.bytes.take(frame.byteLength, nowMs)) return 'tooManyBytes';
+    if (!this.#options.quotas.messages.take(1, nowMs)) return 'tooManyMessages';
     const [session, kind, channel] = frame;
     if (session === undefined || kind === undefined || session > MAX_CHANNEL_ID) return 'malformed';
     // This protocol has one message type per channel, 0.
