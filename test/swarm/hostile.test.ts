@@ -338,3 +338,13 @@ test('a new connection of the same key is no new quota', async (t) => {
   assert.deepEqual([...new Set(rejections.map(({ reason }) => reason))], ['tooManyBytes']);
   await honestTrade();
 });
+
+test('who has not shown that it is a member is not believed when it says goodbye', async (t) => {
+  const { node, honestTrade } = await scene(t);
+  const stranger = await dial(t, node);
+  stranger.openChannel();
+  stranger.send({ kind: 'bye', reason: 'doubledIdentity' });
+  await until('the end of the connection', () => stranger.closed);
+  assert.equal(node.swarm.status().doubledIdentityAt, null);
+  await honestTrade();
+});

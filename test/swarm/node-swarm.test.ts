@@ -15,6 +15,7 @@ import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { newSecret } from '../../src-main/swarm/membership/invite.ts';
 import { joined, swarmListPath, writeSwarmList } from '../../src-main/swarm/membership/swarm-list.ts';
 import { getTaskSet } from '../../src-main/tasks/task-sets.ts';
+import type { Group } from '../../src-main/types.ts';
 import { atEnd, openDht, ownGroups, until } from './local-swarm.ts';
 
 const starter = getTaskSet('starter')!;
@@ -170,4 +171,19 @@ test('a node practises the set of the swarm it joined, unless its settings name 
   assert.equal(await practised({ swarm: 'another' }), 'starter');
   assert.equal(await practised({ swarmEnabled: false }), 'starter');
   assert.equal(await practised({}, await folder(t, describe(1, 'unheard-of'))), 'starter');
+});
+
+test('what waits for the next round of a paused node is bounded, however many keys there are', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { swarm } = await openNode(t, await folder(t), bootstrap[0]!.port);
+  swarm.share([], 1);
+  const admitted = swarm as unknown as { onAdmitted(group: Group): void };
+  for (let i = 0; i < 6_000; i++) {
+    const origin = i.toString(16).padStart(64, '0');
+    admitted.onAdmitted({ id: origin, origin, policyName: 'p', completions: [] } as unknown as Group);
+  }
+  const { credits } = swarm.takeCredits();
+  assert.equal(credits.length, 5_000);
+  assert.ok(credits.some(({ own }) => own));
+  assert.equal(credits.at(-1)?.peer, (5_999).toString(16).padStart(64, '0'), 'the newest are kept');
 });

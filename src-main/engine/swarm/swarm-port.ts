@@ -43,6 +43,8 @@ export interface NodeSwarmOptions {
 
 /** Arrival rounds are kept for this many groups; beyond it the oldest are forgotten. */
 const MAX_ARRIVALS = 20_000;
+/** Peers whose counts wait for the next round, which a paused node does not have; as many as the history keeps. */
+const MAX_CREDITS = 5_000;
 const MEGABYTE = 1024 * 1024;
 const SAVE_CREDIT_MS = 5 * 60_000;
 const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
@@ -308,8 +310,16 @@ export class NodeSwarm implements SwarmPort {
       groupsAdopted: 0,
       rejected: 0,
     };
+    if (this.credits.size >= MAX_CREDITS) this.forgetOne();
     this.credits.set(peer, fresh);
     return fresh;
+  }
+
+  /** Keys are free: one of which nothing was verified, else the one that waits longest. */
+  private forgetOne(): void {
+    const others = [...this.credits.values()].filter(({ own }) => !own);
+    const least = others.find(({ groupsVerified }) => groupsVerified === 0) ?? others[0];
+    if (least) this.credits.delete(least.peer);
   }
 }
 

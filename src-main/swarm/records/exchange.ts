@@ -280,7 +280,9 @@ export class Exchange {
     if (fresh !== undefined) onHint(fresh);
   }
 
+  /** Before its handshake a stranger's word counts for nothing: it may not even be a member. */
   #onBye(link: Link, reason: ByeReason): void {
+    if (link.state !== 'ready') return;
     if (reason === 'doubledIdentity') this.#options.onDoubledClaim(link.peer);
     if (reason === 'full') this.#options.onFull(link.peer);
   }
