@@ -14,7 +14,7 @@ import { DhtNode } from '../../src-main/swarm/overlay/dht-node.ts';
 import type { SwarmOptions } from '../../src-main/swarm/swarm.ts';
 import { atEnd, openDht, openSwarm, parityGroups, pause, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
-import { nestedBatches } from './stranger.ts';
+import { dial, nestedBatches } from './stranger.ts';
 
 const LIMITS = { pullIntervalMs: 200, pullsPerSecond: 8, halfOpenMs: 1_500, watchdogMs: 800 };
 
@@ -136,3 +136,36 @@ test('a stranger names a relay of its own, which is hostile: the node survives a
   friend.swarm.share(parityGroups(2), 1);
   await until('the node trades on', () => a.swarm.status().groupsPooled >= 2);
 });
+
+test('whoever asks a relay to carry is bounded while it speaks', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const open = await openSwarm(t, bootstrap, { reach: 'open', limits: LIMITS });
+  await until('the open one knows that it is', () => open.swarm.status().network.nat === 'open');
+  const relayKey = await answered('its relay key', async () => {
+    const stranger = await dial(t, open);
+    await stranger.greet();
+    const greeting = stranger.received.find((message) => message.kind === 'handshake');
+    stranger.close();
+    return greeting?.kind === 'handshake' ? greeting.relayKey : null;
+  });
+  const dht = new HyperDHT({ bootstrap: [...bootstrap], host: '127.0.0.1' });
+  atEnd(t, () => dht.destroy({ force: true }));
+  const guest = dht.connect(relayKey, { keyPair: keyPairFromSeed(randomBytes(32)) });
+  await once(guest, 'open');
+  guest.on('error', () => undefined);
+  const closed = new Promise((resolve) => guest.on('close', resolve));
+  guest.write(Buffer.alloc(15 * 1024 * 1024));
+  await closed;
+  const sent = guest.rawStream.bytesTransmitted ?? 0;
+  assert.ok(sent < 2 * 1024 * 1024, `${String(sent)} bytes went out`);
+});
+
+/** Asks until there is an answer, for ten seconds. */
+async function answered<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+  for (let i = 0; i < 50; i++) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    await pause(200);
+  }
+  throw new Error(`waited for ${what}`);
+}

@@ -9,6 +9,7 @@ import type { NoiseStream } from 'hyperdht';
 import type { MuxStream } from 'protomux';
 import type { Bandwidth } from './bandwidth.ts';
 import { WIRE } from '../limits.ts';
+import { boundPartialFrames } from './partial-frame.ts';
 import type { PeerQuotas } from './quotas.ts';
 import type { RejectionReason } from '../records/rejections.ts';
 
@@ -17,9 +18,6 @@ const CONTROL = { batch: 0, open: 1, reject: 2, close: 3 } as const;
 const MAX_CONTROL_FRAMES = 8;
 const MAX_CHANNEL_ID = 4;
 const MAX_OPEN_BYTES = 128;
-
-/** Of a frame that is not whole yet, with its cipher and the packet it began in: it may announce 16 MB. */
-const MAX_PARTIAL_BYTES = WIRE.maxFrameBytes + 4 * 1024;
 
 export interface GateOptions {
   quotas: Pick<PeerQuotas, 'messages' | 'bytes'>;
@@ -38,16 +36,13 @@ export class FrameGate extends EventEmitter implements MuxStream {
   readonly #connection: NoiseStream;
   readonly #options: GateOptions;
   #controlFrames = 0;
-  /** Of the frame that is still coming in, and what the connection had read when the one before it was whole. */
-  #partialBytes = 0;
-  #wholeBytes = 0;
   #closed = false;
 
   constructor(connection: NoiseStream, options: GateOptions) {
     super();
     this.#connection = connection;
     this.#options = options;
-    connection.rawStream.on('data', (part: Buffer) => this.#onPart(part));
+    boundPartialFrames(connection, WIRE.maxFrameBytes, (bytes) => this.#onTooLong(bytes));
     connection.on('data', (frame: Buffer) => this.#onFrame(frame));
     connection.on('drain', () => this.emit('drain'));
     connection.on('end', () => this.emit('end'));
@@ -92,13 +87,10 @@ export class FrameGate extends EventEmitter implements MuxStream {
     this.#connection.destroy();
   }
 
-  #onPart(part: Buffer): void {
-    const { rawBytesRead } = this.#connection; // grows with whole frames, those that keep alive included
-    this.#partialBytes = rawBytesRead === this.#wholeBytes ? this.#partialBytes + part.byteLength : 0;
-    this.#wholeBytes = rawBytesRead;
-    if (this.#closed || this.#partialBytes <= MAX_PARTIAL_BYTES) return;
-    this.bytesIn += this.#partialBytes;
-    this.#options.bandwidth.received(this.#partialBytes);
+  #onTooLong(bytes: number): void {
+    if (this.#closed) return;
+    this.bytesIn += bytes;
+    this.#options.bandwidth.received(bytes);
     this.destroy();
     this.#options.onOffence('oversize');
   }
