@@ -157,3 +157,24 @@ test('peers that say they are full cause few lookups, however many they are', as
   discovery.rest('ab');
   assert.equal(lookups, 3);
 });
+
+test('neighbours with quick rounds do not use up a small cap by what they say unasked', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const cap = 4_096;
+  const small = await openSwarm(t, bootstrap, { limits: { maxBytesPerSecondIn: cap } });
+  const others = await Promise.all(Array.from({ length: 10 }, () => openSwarm(t, bootstrap)));
+  await until('eight neighbours', () => small.swarm.status().peers >= 8, 20_000);
+  let round = 0;
+  const quick = setInterval(() => {
+    round++;
+    for (const { swarm } of others) swarm.share([parityGroup()], round);
+  }, 1_000);
+  atEnd(t, () => Promise.resolve(clearInterval(quick)));
+  await pause(3_000);
+  const before = small.swarm.status().bytesIn;
+  const start = performance.now();
+  await pause(9_000);
+  const rate = ((small.swarm.status().bytesIn - before) * 1_000) / (performance.now() - start);
+  t.diagnostic(`cap ${String(cap)} B/s, measured ${rate.toFixed(0)}`);
+  assert.ok(rate <= cap * 1.1, `${rate.toFixed(0)} B/s`);
+});

@@ -103,6 +103,8 @@ export class Link {
   readyAtMs: number | null = null;
   /** Groups it brought that were new here, since the neighbourhood was last looked over. */
   groupsBrought = 0;
+  /** Monotonic ms at which it was last told of others' heads. */
+  gossipedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic ms before which the peer wants no pull. */
   restUntilMs = 0;
   /** Ids this connection has brought, and those sent on it. */

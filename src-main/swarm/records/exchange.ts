@@ -78,6 +78,8 @@ const PARALLEL_PULLS = 3;
 const HINTS = 4;
 const HINT_EVERY_SECONDS = 30;
 const ANNOUNCE_EVERY_MS = 1000;
+/** Heads of others come unasked, whatever the other's bandwidth cap: with quick rounds they would take all of a small one. */
+const GOSSIP_EVERY_MS = 10_000;
 
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -180,7 +182,7 @@ export class Exchange {
     return { bytesIn: before.in + link.bytesIn, bytesOut: before.out + link.bytesOut };
   }
 
-  /** Sends the own head and a random choice of others to every neighbour; rounds faster than that share one message. */
+  /** Sends the own head, and now and then a random choice of others, to every neighbour; rounds faster than that share one message. */
   announce(): void {
     if (this.#announcing) return;
     this.#announcing = true;
@@ -339,8 +341,10 @@ export class Exchange {
   }
 
   #sendHeads(link: Link): void {
-    const { members, limits, ownKey, random } = this.#options;
-    link.sendHeads(members.gossip(limits.headsPerRound, ownKey, random));
+    const { members, limits, ownKey, random, elapsed } = this.#options;
+    const isGossipDue = elapsed() - link.gossipedAtMs >= GOSSIP_EVERY_MS;
+    if (isGossipDue) link.gossipedAtMs = elapsed();
+    link.sendHeads(members.gossip(isGossipDue ? limits.headsPerRound : 1, ownKey, random));
   }
 
   /** Neighbours that may be asked now, starting after the one asked last. */
