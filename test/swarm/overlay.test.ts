@@ -169,7 +169,7 @@ test('neighbours with quick rounds do not use up a small cap by what they say un
     round++;
     for (const { swarm } of others) swarm.share([parityGroup()], round);
   }, 1_000);
-  atEnd(t, () => Promise.resolve(clearInterval(quick)));
+  t.after(() => clearInterval(quick));
   await pause(3_000);
   const before = small.swarm.status().bytesIn;
   const start = performance.now();
