@@ -1,7 +1,7 @@
 /** The swarm as a node wires it: the chosen private swarm, names, caps from the settings, credit that outlives a restart. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -186,4 +186,24 @@ test('what waits for the next round of a paused node is bounded, however many ke
   assert.equal(credits.length, 5_000);
   assert.ok(credits.some(({ own }) => own));
   assert.equal(credits.at(-1)?.peer, (5_999).toString(16).padStart(64, '0'), 'the newest are kept');
+});
+
+test('swarms that the settings name have boards of their own', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const home = await folder(t);
+  await rm(swarmListPath(home));
+  const peer = 'ab'.repeat(32);
+  const counts = [[peer, [7, [[Math.floor(Date.now() / 3_600_000), 7]]], [0, []]]];
+  await writeFile(join(home, 'credit.json'), JSON.stringify({ version: 1, counts, auditors: [] }));
+  const scoreIn = async (flags: Record<string, unknown>) => {
+    const { swarm } = await openNode(t, home, bootstrap[0]!.port, flags);
+    const score = swarm.board('day').find(({ owner }) => owner === peer)?.score ?? 0;
+    await swarm.close();
+    return score;
+  };
+  assert.equal(await scoreIn({}), 7);
+  assert.equal(await scoreIn({ swarm: 'other' }), 0);
+  assert.equal(await scoreIn({ swarm: 'other', swarmSecret: 'of the two of us' }), 0);
+  const files = (await readdir(home)).filter((name) => name.startsWith('credit'));
+  assert.equal(files.length, 3);
 });
