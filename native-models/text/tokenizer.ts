@@ -25,6 +25,8 @@ export interface Tokenizer {
   readonly specialTokens: readonly string[];
   /** One more than the largest id; the policy's head may be padded to more. */
   readonly vocabularySize: number;
+  /** No token stands for more UTF-16 units of a text, beside what a normaliser composes: n such are at least n / this many tokens. */
+  readonly maxTokenCharacters: number;
   readonly eosId: number;
   readonly bosId: number | null;
   readonly padId: number | null;
@@ -94,7 +96,11 @@ export function createTokenizer(
     );
   }
   let vocabularySize = 0;
-  for (const id of full.get_vocab().values()) vocabularySize = Math.max(vocabularySize, id + 1);
+  let maxTokenCharacters = 1;
+  for (const [token, id] of full.get_vocab()) {
+    vocabularySize = Math.max(vocabularySize, id + 1);
+    maxTokenCharacters = Math.max(maxTokenCharacters, token.length);
+  }
 
   return {
     encode: (text) => idsOf(specials.some((special) => text.includes(special)) ? withoutSpecials() : full, text),
@@ -102,6 +108,7 @@ export function createTokenizer(
     decode: (ids) => decodeWith(full, ids, vocabularySize),
     specialTokens: specials,
     vocabularySize,
+    maxTokenCharacters,
     eosId,
     bosId: idOf('bos_token'),
     padId: idOf('pad_token'),

@@ -70,7 +70,7 @@ export interface SwarmLimits {
   relayPairs: number;
   relayPairBytes: number;
   relayBytesPerHour: number;
-  /** How long a connection to the relay may wait for its other half. */
+  /** How long a connection to the relay may wait for its other half, and a pair say nothing at all. */
   relayPairingMs: number;
   /** How often a full neighbourhood gives up its least useful peer for another one. */
   rotateEveryMs: number;

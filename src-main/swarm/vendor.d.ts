@@ -42,12 +42,15 @@ declare module 'hyperdht' {
     readonly handshakeHash: Buffer;
     readonly isInitiator: boolean;
     readonly destroyed: boolean;
+    /** Of whole frames, cipher included. */
+    readonly rawBytesRead: number;
     /** Null until it is open, which the type leaves out. Counts include packet headers. */
     readonly rawStream: {
       remoteHost: string | null;
       remotePort: number | null;
       bytesReceived?: number;
       bytesTransmitted?: number;
+      on(event: 'data', listener: (part: Buffer) => void): unknown;
     };
     userData: unknown;
     write(frame: Buffer): boolean;

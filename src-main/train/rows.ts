@@ -31,9 +31,11 @@ export function peerTokenGroup(
   contextTokens: number,
 ): TokenGroup | null {
   const room = contextTokens - promptTokens.length;
+  // A stranger's text of many kilobytes takes tens of milliseconds to tokenise: what cannot fit is not.
+  const maxCharacters = Math.max(0, room) * tokenizer.maxTokenCharacters;
   const kept = completions
     .map(({ text, ended, reward }, place) => ({
-      tokens: [...tokenizer.encode(text), ...(ended ? [tokenizer.eosId] : [])],
+      tokens: text.length > maxCharacters ? [] : [...tokenizer.encode(text), ...(ended ? [tokenizer.eosId] : [])],
       reward,
       behaviorLogprobs: null,
       place,

@@ -16,6 +16,7 @@ import { keyPairFromSeed } from '../../src-main/swarm/identity/crypto.ts';
 import { identityOf } from '../../src-main/swarm/identity/identity.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../src-main/swarm/limits.ts';
 import { Link } from '../../src-main/swarm/overlay/link.ts';
+import { PeerQuotas } from '../../src-main/swarm/overlay/quotas.ts';
 import { WireDouble } from '../unit/swarm/wire-double.ts';
 
 const keys = keyPairFromSeed(Buffer.alloc(32, 3));
@@ -149,6 +150,7 @@ function openLink(): { wire: WireDouble; link: Link; offences: string[] } {
     instanceId: Buffer.alloc(16, 2),
     secretKey: null,
     limits: DEFAULT_LIMITS,
+    quotas: new PeerQuotas(DEFAULT_LIMITS, 0),
     elapsed: () => 0,
     bandwidth: new Bandwidth(DEFAULT_LIMITS, () => 0),
     addressBytes: null,

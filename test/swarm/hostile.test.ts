@@ -304,3 +304,47 @@ test('a verifier that throws is this node’s fault, not the peer’s', async (t
   assert.equal(stranger.closed, false);
   assert.match(node.log.join('\n'), /verifierFault \(bug in a generator\)/);
 });
+
+test('a frame that announces 16 MB is refused when it is too long, not when it is whole', async (t) => {
+  const { node, refused, honestTrade } = await scene(t);
+  const stranger = await dial(t, node);
+  await stranger.greet();
+  const before = node.swarm.status().bytesIn;
+  stranger.frame(Buffer.alloc(15 * 1024 * 1024, 7));
+  await refused(stranger, 'oversize');
+  await until('the end of the connection', () => stranger.closed);
+  assert.ok(node.swarm.status().bytesIn - before < 1024 * 1024, 'what came of it counts');
+  assert.ok(stranger.wire.out < 4 * 1024 * 1024, `${String(stranger.wire.out)} bytes went out`);
+  await honestTrade();
+});
+
+test('a new connection of the same key is no new quota', async (t) => {
+  const bytesPerMinute = 256 * 1024;
+  const { node, rejections, honestTrade } = await scene(t, { bytesPerMinute });
+  const identity = identityFromSeed(randomBytes(32));
+  const head = signHead({ round: 1, count: 1, createdAt: 1, policyHash: Buffer.alloc(32) }, identity.keyPair);
+  const heads = Array.from({ length: 256 }, () => head);
+  const bytes = encodeMessage({ kind: 'heads', heads }).byteLength;
+  const isCaught = () => rejections.some(({ peer }) => peer === identity.publicKey);
+  // Each connection stays within the quota of one; together they do not.
+  for (let i = 0; i < 4 && !isCaught(); i++) {
+    const stranger = await dial(t, node, identity);
+    await stranger.greet();
+    for (let sent = 0; sent + bytes < bytesPerMinute; sent += bytes) stranger.send({ kind: 'heads', heads });
+    await pause(200);
+    stranger.close();
+    await pause(50);
+  }
+  assert.deepEqual([...new Set(rejections.map(({ reason }) => reason))], ['tooManyBytes']);
+  await honestTrade();
+});
+
+test('who has not shown that it is a member is not believed when it says goodbye', async (t) => {
+  const { node, honestTrade } = await scene(t);
+  const stranger = await dial(t, node);
+  stranger.openChannel();
+  stranger.send({ kind: 'bye', reason: 'doubledIdentity' });
+  await until('the end of the connection', () => stranger.closed);
+  assert.equal(node.swarm.status().doubledIdentityAt, null);
+  await honestTrade();
+});

@@ -1,7 +1,7 @@
 /** The swarm as a node wires it: the chosen private swarm, names, caps from the settings, credit that outlives a restart. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -15,6 +15,7 @@ import { openIdentity } from '../../src-main/swarm/identity/identity.ts';
 import { newSecret } from '../../src-main/swarm/membership/invite.ts';
 import { joined, swarmListPath, writeSwarmList } from '../../src-main/swarm/membership/swarm-list.ts';
 import { getTaskSet } from '../../src-main/tasks/task-sets.ts';
+import type { Group } from '../../src-main/types.ts';
 import { atEnd, openDht, ownGroups, until } from './local-swarm.ts';
 
 const starter = getTaskSet('starter')!;
@@ -170,4 +171,39 @@ test('a node practises the set of the swarm it joined, unless its settings name 
   assert.equal(await practised({ swarm: 'another' }), 'starter');
   assert.equal(await practised({ swarmEnabled: false }), 'starter');
   assert.equal(await practised({}, await folder(t, describe(1, 'unheard-of'))), 'starter');
+});
+
+test('what waits for the next round of a paused node is bounded, however many keys there are', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { swarm } = await openNode(t, await folder(t), bootstrap[0]!.port);
+  swarm.share([], 1);
+  const admitted = swarm as unknown as { onAdmitted(group: Group): void };
+  for (let i = 0; i < 6_000; i++) {
+    const origin = i.toString(16).padStart(64, '0');
+    admitted.onAdmitted({ id: origin, origin, policyName: 'p', completions: [] } as unknown as Group);
+  }
+  const { credits } = swarm.takeCredits();
+  assert.equal(credits.length, 5_000);
+  assert.ok(credits.some(({ own }) => own));
+  assert.equal(credits.at(-1)?.peer, (5_999).toString(16).padStart(64, '0'), 'the newest are kept');
+});
+
+test('swarms that the settings name have boards of their own', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const home = await folder(t);
+  await rm(swarmListPath(home));
+  const peer = 'ab'.repeat(32);
+  const counts = [[peer, [7, [[Math.floor(Date.now() / 3_600_000), 7]]], [0, []]]];
+  await writeFile(join(home, 'credit.json'), JSON.stringify({ version: 1, counts, auditors: [] }));
+  const scoreIn = async (flags: Record<string, unknown>) => {
+    const { swarm } = await openNode(t, home, bootstrap[0]!.port, flags);
+    const score = swarm.board('day').find(({ owner }) => owner === peer)?.score ?? 0;
+    await swarm.close();
+    return score;
+  };
+  assert.equal(await scoreIn({}), 7);
+  assert.equal(await scoreIn({ swarm: 'other' }), 0);
+  assert.equal(await scoreIn({ swarm: 'other', swarmSecret: 'of the two of us' }), 0);
+  const files = (await readdir(home)).filter((name) => name.startsWith('credit'));
+  assert.equal(files.length, 3);
 });

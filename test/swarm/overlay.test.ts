@@ -4,8 +4,11 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Bandwidth } from '../../src-main/swarm/overlay/bandwidth.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
+import { DEFAULT_LIMITS } from '../../src-main/swarm/limits.ts';
+import { Discovery } from '../../src-main/swarm/overlay/discovery.ts';
 import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
-import { openDht, openSwarm, parityGroup, pause, until } from './local-swarm.ts';
+import { atEnd, openDht, openSwarm, parityGroup, pause, until } from './local-swarm.ts';
 import { dial } from './stranger.ts';
 import type { Stranger } from './stranger.ts';
 
@@ -120,4 +123,58 @@ test('a full neighbourhood in a larger swarm rotates, and nobody is left alone',
     25_000,
   );
   await until('nobody alone', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 15_000);
+});
+
+test('peers that say they are full cause few lookups, however many they are', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const { keyPair } = identityFromSeed(randomBytes(32));
+  let nowMs = 0;
+  const discovery = new Discovery({
+    topics: [],
+    keyPair,
+    bootstrap,
+    host: '127.0.0.1',
+    limits: DEFAULT_LIMITS,
+    accepts: () => true,
+    onConnection: () => undefined,
+    lanDiscovery: false,
+    swarmTopic: Buffer.alloc(32),
+    carriesForOthers: false,
+    reach: 'unknown',
+    elapsed: () => nowMs,
+    random: Math.random,
+    isConnected: () => true,
+    log: () => undefined,
+  });
+  atEnd(t, () => discovery.close());
+  let lookups = 0;
+  discovery.refresh = () => {
+    lookups++;
+  };
+  for (let i = 0; i < 100; i++) discovery.rest(randomBytes(32).toString('hex'));
+  assert.equal(lookups, 2);
+  nowMs += 30_000;
+  discovery.rest('ab');
+  assert.equal(lookups, 3);
+});
+
+test('neighbours with quick rounds do not use up a small cap by what they say unasked', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const cap = 4_096;
+  const small = await openSwarm(t, bootstrap, { limits: { maxBytesPerSecondIn: cap } });
+  const others = await Promise.all(Array.from({ length: 10 }, () => openSwarm(t, bootstrap)));
+  await until('eight neighbours', () => small.swarm.status().peers >= 8, 20_000);
+  let round = 0;
+  const quick = setInterval(() => {
+    round++;
+    for (const { swarm } of others) swarm.share([parityGroup()], round);
+  }, 1_000);
+  t.after(() => clearInterval(quick));
+  await pause(3_000);
+  const before = small.swarm.status().bytesIn;
+  const start = performance.now();
+  await pause(9_000);
+  const rate = ((small.swarm.status().bytesIn - before) * 1_000) / (performance.now() - start);
+  t.diagnostic(`cap ${String(cap)} B/s, measured ${rate.toFixed(0)}`);
+  assert.ok(rate <= cap * 1.1, `${rate.toFixed(0)} B/s`);
 });

@@ -14,7 +14,7 @@ import { DhtNode } from '../../src-main/swarm/overlay/dht-node.ts';
 import type { SwarmOptions } from '../../src-main/swarm/swarm.ts';
 import { atEnd, openDht, openSwarm, parityGroups, pause, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
-import { nestedBatches } from './stranger.ts';
+import { dial, nestedBatches } from './stranger.ts';
 
 const LIMITS = { pullIntervalMs: 200, pullsPerSecond: 8, halfOpenMs: 1_500, watchdogMs: 800 };
 
@@ -136,3 +136,62 @@ test('a stranger names a relay of its own, which is hostile: the node survives a
   friend.swarm.share(parityGroups(2), 1);
   await until('the node trades on', () => a.swarm.status().groupsPooled >= 2);
 });
+
+/** A relay, and a DHT node to dial it from. */
+async function openRelay(t: TestContext, limits: SwarmOptions['limits'] = {}) {
+  const { bootstrap } = await openDht(t);
+  const open = await openSwarm(t, bootstrap, { reach: 'open', limits: { ...LIMITS, ...limits } });
+  await until('the open one knows that it is', () => open.swarm.status().network.nat === 'open');
+  const relayKey = await answered('its relay key', async () => {
+    const stranger = await dial(t, open);
+    await stranger.greet();
+    stranger.serveBytes(() => []);
+    const greeting = stranger.received.find((message) => message.kind === 'handshake');
+    const relayKey = greeting?.kind === 'handshake' ? greeting.relayKey : null;
+    if (relayKey === null) stranger.close(); // else it stays: a node without a peer would start its network afresh
+    return relayKey;
+  });
+  const dht = new HyperDHT({ bootstrap: [...bootstrap], host: '127.0.0.1' });
+  atEnd(t, () => dht.destroy({ force: true }));
+  const guest = async () => {
+    const keyPair = keyPairFromSeed(randomBytes(32));
+    const connection = dht.connect(relayKey, { keyPair });
+    await once(connection, 'open');
+    connection.on('error', () => undefined);
+    return connection;
+  };
+  return { open, guest };
+}
+
+test('whoever asks a relay to carry is bounded while it speaks', async (t) => {
+  const { guest } = await openRelay(t);
+  const connection = await guest();
+  const closed = new Promise((resolve) => connection.on('close', resolve));
+  connection.write(Buffer.alloc(15 * 1024 * 1024));
+  await closed;
+  const sent = connection.rawStream.bytesTransmitted ?? 0;
+  assert.ok(sent < 2 * 1024 * 1024, `${String(sent)} bytes went out`);
+});
+
+test('a pair that carries nothing does not keep its place', async (t) => {
+  const { open, guest } = await openRelay(t, { relayPairs: 1, relayPairingMs: 2_000 });
+  for (const flags of [0, 1]) {
+    const connection = await guest();
+    const name = Buffer.from('blind-relay');
+    const id = Buffer.concat([Buffer.from([32]), connection.publicKey]);
+    connection.write(Buffer.concat([Buffer.from([0, 1, 1, name.byteLength]), name, id]));
+    connection.write(Buffer.concat([Buffer.from([1, 0, flags]), Buffer.alloc(32, 1), Buffer.from([5, 0])]));
+  }
+  await until('the pair', () => open.swarm.status().network.relaying.sessions === 1);
+  await until('it has to go', () => open.swarm.status().network.relaying.sessions === 0, 5_000);
+});
+
+/** Asks until there is an answer, for ten seconds. */
+async function answered<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+  for (let i = 0; i < 50; i++) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    await pause(200);
+  }
+  throw new Error(`waited for ${what}`);
+}

@@ -17,7 +17,8 @@ import { misfitOf } from '../../swarm/codec/description.ts';
 import type { Invite } from '../../swarm/membership/invite.ts';
 import type { GroupChoice } from '../../swarm/records/pool.ts';
 import { readSwarmList, swarmListPath } from '../../swarm/membership/swarm-list.ts';
-import { createSwarm, type Swarm, type SwarmOptions } from '../../swarm/swarm.ts';
+import { swarmTopic } from '../../swarm/overlay/discovery.ts';
+import { createSwarm, secretKeyOf, type Swarm, type SwarmOptions } from '../../swarm/swarm.ts';
 import { getTaskSet, listTaskSets } from '../../tasks/task-sets.ts';
 import { verifyGroup } from '../../tasks/verify-completions.ts';
 import type { Group, PeerId } from '../../types.ts';
@@ -43,6 +44,8 @@ export interface NodeSwarmOptions {
 
 /** Arrival rounds are kept for this many groups; beyond it the oldest are forgotten. */
 const MAX_ARRIVALS = 20_000;
+/** Peers whose counts wait for the next round, which a paused node does not have; as many as the history keeps. */
+const MAX_CREDITS = 5_000;
 const MEGABYTE = 1024 * 1024;
 const SAVE_CREDIT_MS = 5 * 60_000;
 const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
@@ -58,6 +61,16 @@ async function activeInvite(config: Config, dataDirectory: string): Promise<Invi
   if (settingsNameSwarm(config)) return null;
   const { swarms, active } = await readSwarmList(swarmListPath(dataDirectory));
   return swarms.find(({ description }) => description.id === active) ?? null;
+}
+
+/** Each swarm has a board of its own: named by its id, or by the topic of the name and secret that the settings give. */
+function creditFile(
+  { name, secret, description }: Pick<SwarmOptions, 'name' | 'secret' | 'description'>,
+  config: Config,
+): string {
+  if (description !== undefined) return `credit-${description.id.slice(0, 16)}.json`;
+  if (!settingsNameSwarm(config)) return 'credit.json';
+  return `credit-${swarmTopic(name, secretKeyOf(secret)).toString('hex').slice(0, 16)}.json`;
 }
 
 /** The set of the swarm that is taken part in, unless the settings name another than the preset or this version does not know it. */
@@ -133,8 +146,7 @@ export class NodeSwarm implements SwarmPort {
     const random = createRandom(identity.publicKey, `swarm/${Date.now()}`);
     const chosen = await this.chosenSwarm();
     if (chosen === null) return;
-    const id = chosen.description?.id.slice(0, 16);
-    this.creditPath = join(dataDirectory, id === undefined ? 'credit.json' : `credit-${id}.json`);
+    this.creditPath = join(dataDirectory, creditFile(chosen, config));
     this.swarm = await createSwarm({
       ...chosen,
       credit: await readFile(this.creditPath, 'utf8').catch(() => undefined),
@@ -308,8 +320,16 @@ export class NodeSwarm implements SwarmPort {
       groupsAdopted: 0,
       rejected: 0,
     };
+    if (this.credits.size >= MAX_CREDITS) this.forgetOne();
     this.credits.set(peer, fresh);
     return fresh;
+  }
+
+  /** Keys are free: one of which nothing was verified, else the one that waits longest. */
+  private forgetOne(): void {
+    const others = [...this.credits.values()].filter(({ own }) => !own);
+    const least = others.find(({ groupsVerified }) => groupsVerified === 0) ?? others[0];
+    if (least) this.credits.delete(least.peer);
   }
 }
 

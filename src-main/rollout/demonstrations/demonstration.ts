@@ -56,6 +56,7 @@ export function demonstrationTokens(
   maxNewTokens: number,
 ): DemonstrationTokens | null {
   const { of, text } = demonstration;
+  if (text.length > maxNewTokens * policy.tokenizer.maxTokenCharacters) return null; // without the work of tokenising it
   const tokens = [...policy.tokenizer.encode(text), policy.tokenizer.eosId];
   if (tokens.length > maxNewTokens) return null;
   let asked: { question: string; prompt: number[] };

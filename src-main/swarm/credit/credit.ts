@@ -150,7 +150,8 @@ export class Credit {
   /** Signs what has gathered; called with every round. */
   publish(round: number): void {
     const { identity, instanceId, now } = this.#options;
-    if (now() - this.#profileAt >= PROFILE_EVERY_MS || this.#renamed()) this.#publishProfile();
+    // A clock that was set back by days must not silence it for as long.
+    if (Math.abs(now() - this.#profileAt) >= PROFILE_EVERY_MS || this.#renamed()) this.#publishProfile();
     const refused = this.#refused.splice(0, REFUSALS_PER_SHEET);
     const receipts = [...refused, ...this.#adopted.splice(0, NOTE.maxReceipts - refused.length)];
     if (receipts.length === 0) return;

@@ -16,8 +16,9 @@ import { DhtNode, OfferedRelays } from './dht-node.ts';
 import type { Reach } from './dht-node.ts';
 import { Lan } from './lan.ts';
 import type { LanPeer } from './lan-records.ts';
-import { isLanAddress, natKind, publicAddress } from './paths.ts';
+import { isLanAddress, natKind, publicAddress, relayedAddress } from './paths.ts';
 import type { NatKind, PeerPath } from './paths.ts';
+import { RateLimit } from './rate.ts';
 import { RelayService } from './relay-service.ts';
 import type { ShardTopic } from './shards.ts';
 
@@ -60,6 +61,8 @@ export interface Outside {
 const DIAL_MS = 20_000;
 /** For how long a peer that was rotated out is not dialled. */
 const REST_MS = 5 * 60_000;
+/** A peer that says it is full causes a lookup, which is a hundred packets; many that say so cause no more. */
+const LOOKUPS_AFTER_REST = { perSecond: 1 / 30, burst: 2 };
 
 /** Topic of a swarm; with a secret it cannot be computed from the name. */
 export function swarmTopic(name: string, secretKey: Buffer | null): Buffer {
@@ -79,6 +82,7 @@ export class Discovery {
   readonly #sessions: { refresh(): Promise<boolean> }[] = [];
   /** Not dialled for a while. Bounded by how often a connection ends so. */
   readonly #resting = new Set<PeerId>();
+  readonly #lookupsAfterRest: RateLimit;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #infos = new Map<PeerId, PeerInfo>();
   readonly #connections = new Map<PeerId, NoiseStream>();
@@ -92,6 +96,7 @@ export class Discovery {
     const { bootstrap, host, keyPair, limits } = options;
     if (isConfined()) assertLocalBootstrap(bootstrap);
     this.#options = options;
+    this.#lookupsAfterRest = new RateLimit(LOOKUPS_AFTER_REST.perSecond, LOOKUPS_AFTER_REST.burst, options.elapsed());
     const onLoopback = host !== undefined && isLoopback(host);
     this.#mayLan = options.lanDiscovery && !onLoopback && !isConfined();
     const node = {
@@ -176,7 +181,7 @@ export class Discovery {
       this.#resting.delete(peer);
       info?.reconnect(true);
     });
-    this.refresh();
+    if (this.#lookupsAfterRest.take(1, this.#options.elapsed())) this.refresh();
   }
 
   suspend(): Promise<void> {
@@ -282,7 +287,7 @@ export class Discovery {
     const peer = toHex(connection.remotePublicKey);
     const { remoteHost } = connection.rawStream;
     // The relay's address says nothing of the peer: what the peer does must not be held against it.
-    const address = this.#isRelayed(peer, connection) ? `relay ${String(remoteHost)}` : remoteHost;
+    const address = this.#isRelayed(peer, connection) ? relayedAddress(String(remoteHost)) : remoteHost;
     if (refused || !accepts(peer, address)) {
       info.reconnect(false);
       connection.destroy();

@@ -9,8 +9,8 @@ import type { NoiseStream } from 'hyperdht';
 import type { MuxStream } from 'protomux';
 import type { Bandwidth } from './bandwidth.ts';
 import { WIRE } from '../limits.ts';
-import type { SwarmLimits } from '../limits.ts';
-import { RateLimit } from './rate.ts';
+import { boundPartialFrames } from './partial-frame.ts';
+import type { PeerQuotas } from './quotas.ts';
 import type { RejectionReason } from '../records/rejections.ts';
 
 /** Protomux: session 0 is control; its kinds of frame. */
@@ -20,7 +20,7 @@ const MAX_CHANNEL_ID = 4;
 const MAX_OPEN_BYTES = 128;
 
 export interface GateOptions {
-  limits: SwarmLimits;
+  quotas: Pick<PeerQuotas, 'messages' | 'bytes'>;
   /** Counts what goes over the wire. */
   bandwidth: Bandwidth;
   /** Monotonic ms. */
@@ -35,8 +35,6 @@ export class FrameGate extends EventEmitter implements MuxStream {
   bytesOut = 0;
   readonly #connection: NoiseStream;
   readonly #options: GateOptions;
-  readonly #messages: RateLimit;
-  readonly #bytes: RateLimit;
   #controlFrames = 0;
   #closed = false;
 
@@ -44,10 +42,7 @@ export class FrameGate extends EventEmitter implements MuxStream {
     super();
     this.#connection = connection;
     this.#options = options;
-    const { limits } = options;
-    const nowMs = options.elapsed();
-    this.#messages = new RateLimit(limits.messagesPerSecond, limits.messageBurst, nowMs);
-    this.#bytes = new RateLimit(limits.bytesPerMinute / 60, limits.bytesPerMinute, nowMs);
+    boundPartialFrames(connection, WIRE.maxFrameBytes, (bytes) => this.#onTooLong(bytes));
     connection.on('data', (frame: Buffer) => this.#onFrame(frame));
     connection.on('drain', () => this.emit('drain'));
     connection.on('end', () => this.emit('end'));
@@ -65,7 +60,7 @@ export class FrameGate extends EventEmitter implements MuxStream {
 
   /** Bytes the peer may send now without breaking its limit. */
   ingressLeft(): number {
-    return Math.max(0, Math.floor(this.#bytes.available(this.#options.elapsed())));
+    return Math.max(0, Math.floor(this.#options.quotas.bytes.available(this.#options.elapsed())));
   }
 
   write(frame: Buffer): boolean {
@@ -92,6 +87,14 @@ export class FrameGate extends EventEmitter implements MuxStream {
     this.#connection.destroy();
   }
 
+  #onTooLong(bytes: number): void {
+    if (this.#closed) return;
+    this.bytesIn += bytes;
+    this.#options.bandwidth.received(bytes);
+    this.destroy();
+    this.#options.onOffence('oversize');
+  }
+
   #onFrame(frame: Buffer): void {
     if (this.#closed || frame.byteLength === 0) return; // empty frames keep the connection alive
     this.bytesIn += frame.byteLength;
@@ -108,8 +111,8 @@ export class FrameGate extends EventEmitter implements MuxStream {
   #offenceOf(frame: Buffer): RejectionReason | null {
     const nowMs = this.#options.elapsed();
     if (frame.byteLength > WIRE.maxFrameBytes) return 'oversize';
-    if (!this.#bytes.take(frame.byteLength, nowMs)) return 'tooManyBytes';
-    if (!this.#messages.take(1, nowMs)) return 'tooManyMessages';
+    if (!this.#options.quotas.bytes.take(frame.byteLength, nowMs)) return 'tooManyBytes';
+    if (!this.#options.quotas.messages.take(1, nowMs)) return 'tooManyMessages';
     const [session, kind, channel] = frame;
     if (session === undefined || kind === undefined || session > MAX_CHANNEL_ID) return 'malformed';
     // This protocol has one message type per channel, 0.

@@ -16,6 +16,7 @@ import { equalBytes, mac, toHex } from '../identity/crypto.ts';
 import { FrameGate } from './frame-gate.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
+import type { PeerQuotas } from './quotas.ts';
 import { RateLimit } from './rate.ts';
 import { RecentIds } from '../recent-ids.ts';
 import type { RejectionReason } from '../records/rejections.ts';
@@ -46,6 +47,8 @@ export interface LinkOptions {
   /** Null in a public swarm. */
   secretKey: Buffer | null;
   limits: SwarmLimits;
+  /** Of this peer, over all its connections. */
+  quotas: PeerQuotas;
   bandwidth: Bandwidth;
   /** Bytes that may be asked for from this connection's address; null where that is not limited. */
   addressBytes: RateLimit | null;
@@ -100,19 +103,18 @@ export class Link {
   readyAtMs: number | null = null;
   /** Groups it brought that were new here, since the neighbourhood was last looked over. */
   groupsBrought = 0;
+  /** Monotonic ms at which it was last told of others' heads. */
+  gossipedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic ms before which the peer wants no pull. */
   restUntilMs = 0;
   /** Stands for this connection in the feed; 0 until ready. */
   bit = 0;
   /** Ids this connection has brought. */
   readonly received = new RecentIds(REMEMBERED_IDS);
-  /** How many signatures of gossiped heads this peer may make this node check. */
-  readonly headChecks: RateLimit;
   readonly #options: LinkOptions;
   readonly #gate: FrameGate;
   readonly #channel: MuxChannel | null;
   readonly #message: MuxMessage | null;
-  readonly #pullsIn: RateLimit;
   /** This node keeps to the limits it holds others to. */
   readonly #pullsOut: RateLimit;
   #pull: OutstandingPull | null = null;
@@ -132,11 +134,9 @@ export class Link {
     this.#options = options;
     this.peer = toHex(connection.remotePublicKey);
     this.address = options.address;
-    this.#pullsIn = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
     this.#pullsOut = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
-    this.headChecks = new RateLimit(limits.headsPerRound, WIRE.maxHeads, elapsed());
     this.#gate = new FrameGate(connection, {
-      limits,
+      quotas: options.quotas,
       elapsed,
       bandwidth: options.bandwidth,
       onOffence: (reason) => this.#offend(reason, 'frame'),
@@ -175,6 +175,11 @@ export class Link {
     const { version, minVersion } = WIRE;
     const membership = this.#membershipOf(connection.publicKey);
     this.#send({ kind: 'handshake', version, minVersion, capabilities, instanceId, membership, relayKey });
+  }
+
+  /** False when this peer has had enough signatures of gossiped heads checked for now. */
+  mayCheckHead(): boolean {
+    return this.#options.quotas.heads.take(1, this.#options.elapsed());
   }
 
   get bytesIn(): number {
@@ -318,8 +323,9 @@ export class Link {
 
   #onPull(pull: Pull): void {
     const nowMs = this.#options.elapsed();
-    if (!this.#pullsIn.take(1, nowMs)) {
-      this.#sendBusy(pull, this.#pullsIn.waitMs(1, nowMs));
+    const { pulls } = this.#options.quotas;
+    if (!pulls.take(1, nowMs)) {
+      this.#sendBusy(pull, pulls.waitMs(1, nowMs));
       return;
     }
     const { sendable, sendWaitMs } = this.#options.bandwidth;

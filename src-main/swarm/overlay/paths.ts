@@ -36,3 +36,14 @@ export function isLanAddress(address: string): boolean {
   const [a, b] = host.split('.').map(Number) as [number, number];
   return a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) || (a === 169 && b === 254);
 }
+
+const RELAYED = 'relay ';
+
+/** Stands for whoever comes through the relay at this host: counted together, but nobody's own address. */
+export function relayedAddress(relayHost: string): string {
+  return `${RELAYED}${relayHost}`;
+}
+
+export function isRelayedAddress(address: string): boolean {
+  return address.startsWith(RELAYED);
+}

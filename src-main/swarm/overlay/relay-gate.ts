@@ -8,6 +8,7 @@ import { EventEmitter } from 'node:events';
 import type { NoiseStream } from 'hyperdht';
 import Protomux from 'protomux';
 import type { MuxStream } from 'protomux';
+import { boundPartialFrames } from './partial-frame.ts';
 
 const CONTROL = { open: 1, reject: 2, close: 3 } as const;
 const MESSAGE = { pair: 0, unpair: 1 } as const;
@@ -88,6 +89,9 @@ function readUint(bytes: Uint8Array, at: number): { value: number; end: number }
   return { value: Buffer.from(bytes.subarray(at + 1, end)).readUIntLE(0, width), end };
 }
 
+/** More than any frame that is let through. */
+const MAX_FRAME_BYTES = 128;
+
 class RelayGate extends EventEmitter implements MuxStream {
   userData: unknown = null;
   readonly #connection: NoiseStream;
@@ -96,6 +100,9 @@ class RelayGate extends EventEmitter implements MuxStream {
   constructor(connection: NoiseStream) {
     super();
     this.#connection = connection;
+    const bound = () => boundPartialFrames(connection, MAX_FRAME_BYTES, () => this.destroy());
+    if (isOpen(connection)) bound();
+    else connection.once('open', bound);
     connection.on('data', (frame: Buffer) => this.#onFrame(frame));
     connection.on('drain', () => this.emit('drain'));
     connection.on('end', () => this.emit('end'));
@@ -132,6 +139,11 @@ class RelayGate extends EventEmitter implements MuxStream {
     if (this.#talk.allows(frame)) this.emit('data', frame);
     else this.destroy();
   }
+}
+
+/** What this node dials has no stream yet, which the type leaves out. */
+function isOpen(connection: NoiseStream): boolean {
+  return (connection.rawStream as NoiseStream['rawStream'] | null) !== null;
 }
 
 /** From here on blind-relay, which takes the multiplexer it finds on a stream, talks through the gate. */

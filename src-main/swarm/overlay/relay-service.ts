@@ -10,11 +10,15 @@ import type { MuxMessage } from 'protomux';
 import { randomBytes, keyPairFromSeed, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
 import type { SwarmLimits } from '../limits.ts';
+import { isLoopback } from './confinement.ts';
 import { gateRelayTalk, readPair, writePair } from './relay-gate.ts';
 import type { PairMessage } from './relay-gate.ts';
 import { RateLimit } from './rate.ts';
 
-export type RelayLimits = Pick<SwarmLimits, 'relayPairs' | 'relayPairBytes' | 'relayBytesPerHour' | 'relayPairingMs'>;
+export type RelayLimits = Pick<
+  SwarmLimits,
+  'relayPairs' | 'relayPairBytes' | 'relayBytesPerHour' | 'relayPairingMs' | 'maxConnectionsPerAddress'
+>;
 
 export interface RelayServiceOptions {
   dht: HyperDHT;
@@ -37,8 +41,9 @@ interface Half {
 interface Pair {
   guests: [Guest, Guest];
   streams: [RawStream, RawStream];
-  /** Bytes counted so far. */
+  /** Bytes counted so far, and when there were more than before. */
   counted: number;
+  movedAtMs: number;
 }
 
 const COUNT_MS = 500;
@@ -93,9 +98,16 @@ export class RelayService {
     return !this.#closed && this.#guests.size < limits.relayPairs * 2 && this.#hourly.available(elapsed()) > 0;
   }
 
+  /** Keys are free; one address must not take all places. */
+  #isCrowd({ rawStream: { remoteHost } }: NoiseStream): boolean {
+    if (remoteHost === null || isLoopback(remoteHost)) return false;
+    const same = [...this.#guests].filter((guest) => guest.connection.rawStream.remoteHost === remoteHost);
+    return same.length >= this.#options.limits.maxConnectionsPerAddress;
+  }
+
   #onConnection(connection: NoiseStream): void {
     connection.on('error', () => undefined); // the close that follows is what counts
-    if (!this.#hasRoom()) {
+    if (!this.#hasRoom() || this.#isCrowd(connection)) {
       connection.destroy();
       return;
     }
@@ -145,7 +157,8 @@ export class RelayService {
 
   #join(a: Half, b: Half): void {
     const streams: [RawStream, RawStream] = [this.#streamTo(a), this.#streamTo(b)];
-    const pair: Pair = { guests: [a.guest, b.guest], streams, counted: 0 };
+    const movedAtMs = this.#options.elapsed();
+    const pair: Pair = { guests: [a.guest, b.guest], streams, counted: 0, movedAtMs };
     this.#pairs.add(pair);
     streams[0].relayTo(streams[1]);
     streams[1].relayTo(streams[0]);
@@ -188,6 +201,11 @@ export class RelayService {
     const { limits, elapsed, log } = this.#options;
     for (const pair of this.#pairs) {
       this.#countPair(pair);
+      // Two ends that have found each other keep their connection alive, which takes a few bytes.
+      if (elapsed() - pair.movedAtMs > limits.relayPairingMs) {
+        this.#end(pair);
+        continue;
+      }
       const isSpent = this.#hourly.available(elapsed()) <= 0;
       if (pair.counted <= limits.relayPairBytes && !isSpent) continue;
       log(`carried ${String(pair.counted)} bytes between two others, which is the bound; they find another way`);
@@ -199,6 +217,7 @@ export class RelayService {
     const total = pair.streams[0].bytesReceived + pair.streams[1].bytesReceived;
     const fresh = Math.max(0, total - pair.counted);
     pair.counted = total;
+    if (fresh > 0) pair.movedAtMs = this.#options.elapsed();
     this.#bytes += fresh;
     this.#hourly.spend(fresh, this.#options.elapsed());
   }

@@ -1,7 +1,8 @@
 /**
  * Which peers and addresses are banned for now. Offences add points per peer (table in rejections.ts); keys are free, so each
- * banned peer also adds points to the address it came from. Points and bans are forgotten after `banMs`, and only the latest
- * `maxBans` of each are remembered. Hyperswarm's own firewall is not used: it bans for ever.
+ * banned peer also adds points to the address it came from. Points are forgotten `banMs` after the first of them, however many
+ * came since, and a ban after as long: what honest nodes do now and then never adds up. Only the latest `maxBans` of each are
+ * remembered. Hyperswarm's own firewall is not used: it bans for ever.
  */
 import type { PeerId } from '../../types.ts';
 import { RecentMap } from '../recent.ts';
@@ -28,7 +29,10 @@ class Offenders {
   }
 
   add(key: string, points: number, nowMs: number): void {
-    this.#offenders.set(key, { points: this.points(key, nowMs) + points, untilMs: nowMs + this.#banMs });
+    const before = this.points(key, nowMs);
+    const isBanned = before + points >= BAN_POINTS;
+    const untilMs = (before === 0 || isBanned ? undefined : this.#offenders.get(key)?.untilMs) ?? nowMs + this.#banMs;
+    this.#offenders.set(key, { points: before + points, untilMs });
   }
 
   points(key: string, nowMs: number): number {

@@ -15,12 +15,14 @@ import type { ByeReason, Pull } from '../codec/messages.ts';
 import type { Head, SignedRecord } from '../codec/record.ts';
 import { toHex } from '../identity/crypto.ts';
 import { isLoopback } from '../overlay/confinement.ts';
+import { isRelayedAddress } from '../overlay/paths.ts';
 import type { Feed } from './feed.ts';
 import { InstanceWatch } from '../identity/instance-watch.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
 import { Link } from '../overlay/link.ts';
 import type { Members } from './members.ts';
+import { PeerQuotas } from '../overlay/quotas.ts';
 import { RateLimit } from '../overlay/rate.ts';
 import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from './rejections.ts';
@@ -65,10 +67,19 @@ function publicAddress(address: string | null): string | null {
   return address === null || isLoopback(address) ? null : address;
 }
 
+/** Where a ban may reach beyond a key: a relay's address is that of everybody behind it. */
+function bannableAddress(address: string | null): string | null {
+  return address === null || isRelayedAddress(address) ? null : publicAddress(address);
+}
+
+/** New connections from one public address: each brings a key that may be new, and with it a quota. */
+const CONNECTIONS_OF_ADDRESS = { perSecond: 0.2, burst: 24 };
 const PARALLEL_PULLS = 3;
 const HINTS = 4;
 const HINT_EVERY_SECONDS = 30;
 const ANNOUNCE_EVERY_MS = 1000;
+/** Heads of others come unasked, whatever the other's bandwidth cap: with quick rounds they would take all of a small one. */
+const GOSSIP_EVERY_MS = 10_000;
 
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -78,6 +89,8 @@ export class Exchange {
   readonly #bandwidth: Bandwidth;
   readonly #hintsTaken: RateLimit;
   readonly #bytesOfAddress: RecentMap<RateLimit>;
+  readonly #quotas: RecentMap<PeerQuotas>;
+  readonly #connectionsOfAddress: RecentMap<RateLimit>;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Bytes of connections that are over, in all and per peer. */
   #bytesOfClosed = { in: 0, out: 0 };
@@ -95,6 +108,8 @@ export class Exchange {
     this.#hintsTaken = new RateLimit(1 / HINT_EVERY_SECONDS, 1, options.elapsed());
     this.#bandwidth = new Bandwidth(limits, options.elapsed);
     this.#bytesOfAddress = new RecentMap(limits.maxPeerRows);
+    this.#quotas = new RecentMap(limits.maxPeerRows);
+    this.#connectionsOfAddress = new RecentMap(limits.maxPeerRows);
     this.#recordsWanted = new RateLimit(limits.recordsPerSecond, limits.recordBurst, options.elapsed());
   }
 
@@ -106,7 +121,7 @@ export class Exchange {
   /** Whether a connection from this peer and address is wanted. */
   accepts(peer: PeerId, address: string | null): boolean {
     const { bans, limits, elapsed } = this.#options;
-    if (this.#closed || bans.isBanned(peer, elapsed(), publicAddress(address))) return false;
+    if (this.#closed || bans.isBanned(peer, elapsed(), bannableAddress(address))) return false;
     if (publicAddress(address) === null) return true;
     const same = [...this.#links.values()].filter((link) => link.address === address && link.peer !== peer);
     return same.length < limits.maxConnectionsPerAddress;
@@ -114,6 +129,10 @@ export class Exchange {
 
   connect(connection: NoiseStream, address: string | null): void {
     const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
+    if (!this.#mayConnect(address)) {
+      connection.destroy();
+      return;
+    }
     const link = new Link({
       connection,
       address,
@@ -121,6 +140,7 @@ export class Exchange {
       bandwidth: this.#bandwidth,
       halfOpenMs: limits.halfOpenMs * (0.6 + 0.8 * this.#options.random()),
       addressBytes: this.#addressBytes(address),
+      quotas: this.#quotasOf(toHex(connection.remotePublicKey)),
       topic,
       secretKey,
       instanceId,
@@ -162,7 +182,7 @@ export class Exchange {
     return { bytesIn: before.in + link.bytesIn, bytesOut: before.out + link.bytesOut };
   }
 
-  /** Sends the own head and a random choice of others to every neighbour; rounds faster than that share one message. */
+  /** Sends the own head, and now and then a random choice of others, to every neighbour; rounds faster than that share one message. */
   announce(): void {
     if (this.#announcing) return;
     this.#announcing = true;
@@ -233,7 +253,7 @@ export class Exchange {
 
   #onHeads(link: Link, heads: Head[]): void {
     for (const head of heads) {
-      if (!link.headChecks.take(1, this.#options.elapsed())) return;
+      if (!link.mayCheckHead()) return;
       const noted = this.#options.members.note(head);
       if (noted === 'forged') {
         this.#refused(link, 'forgedSignature', 'head');
@@ -272,7 +292,9 @@ export class Exchange {
     if (fresh !== undefined) onHint(fresh);
   }
 
+  /** Before its handshake a stranger's word counts for nothing: it may not even be a member. */
   #onBye(link: Link, reason: ByeReason): void {
+    if (link.state !== 'ready') return;
     if (reason === 'doubledIdentity') this.#options.onDoubledClaim(link.peer);
     if (reason === 'full') this.#options.onFull(link.peer);
   }
@@ -294,7 +316,25 @@ export class Exchange {
   #refused(link: Link, reason: RejectionReason, detail: string, record?: SignedRecord): void {
     const { bans, elapsed, onRefused } = this.#options;
     onRefused(link.peer, reason, detail, record);
-    if (bans.note(link.peer, reason, elapsed(), publicAddress(link.address))) link.close('banned');
+    if (bans.note(link.peer, reason, elapsed(), bannableAddress(link.address))) link.close('banned');
+  }
+
+  #mayConnect(host: string | null): boolean {
+    const address = publicAddress(host);
+    if (address === null) return true;
+    const { perSecond, burst } = CONNECTIONS_OF_ADDRESS;
+    const nowMs = this.#options.elapsed();
+    const known = this.#connectionsOfAddress.get(address) ?? new RateLimit(perSecond, burst, nowMs);
+    this.#connectionsOfAddress.set(address, known);
+    return known.take(1, nowMs);
+  }
+
+  /** A new connection is no new quota. */
+  #quotasOf(peer: PeerId): PeerQuotas {
+    const { limits, elapsed } = this.#options;
+    const quotas = this.#quotas.get(peer) ?? new PeerQuotas(limits, elapsed());
+    this.#quotas.set(peer, quotas);
+    return quotas;
   }
 
   /** Connections from one address share one bucket, and a new connection is no new bucket. */
@@ -309,12 +349,14 @@ export class Exchange {
   }
 
   #isBanned(link: Link): boolean {
-    return this.#options.bans.isBanned(link.peer, this.#options.elapsed(), publicAddress(link.address));
+    return this.#options.bans.isBanned(link.peer, this.#options.elapsed(), bannableAddress(link.address));
   }
 
   #sendHeads(link: Link): void {
-    const { members, limits, ownKey, random } = this.#options;
-    link.sendHeads(members.gossip(limits.headsPerRound, ownKey, random));
+    const { members, limits, ownKey, random, elapsed } = this.#options;
+    const isGossipDue = elapsed() - link.gossipedAtMs >= GOSSIP_EVERY_MS;
+    if (isGossipDue) link.gossipedAtMs = elapsed();
+    link.sendHeads(members.gossip(isGossipDue ? limits.headsPerRound : 1, ownKey, random));
   }
 
   /** Neighbours that may be asked now, starting after the one asked last. */

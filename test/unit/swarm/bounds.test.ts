@@ -55,6 +55,17 @@ test('bans add up, end after their time, and are bounded in number', () => {
   );
 });
 
+test('small offences that come now and then never add up to a ban, however long two nodes are neighbours', () => {
+  const hourMs = 3_600_000;
+  const bans = new Bans(8, hourMs);
+  for (let nowMs = 0; nowMs < 60 * 24 * hourMs; nowMs += hourMs / 4)
+    assert.equal(bans.note('slow', 'mute', nowMs, null), false);
+  for (let i = 0; i < 99; i++) assert.equal(bans.note('hung', 'mute', i * 1_000, null), false);
+  assert.equal(bans.note('hung', 'mute', hourMs - 1, null), true, 'a hundred within an hour do');
+  assert.equal(bans.isBanned('hung', 2 * hourMs - 2, null), true, 'and the hour of the ban begins with it');
+  assert.equal(bans.isBanned('hung', 2 * hourMs - 1, null), false);
+});
+
 test('three banned keys of one address take the address with them, for as long as a ban lasts', () => {
   const bans = new Bans(8, 1000);
   const ban = (peer: string, nowMs: number, address: string | null) =>

@@ -91,3 +91,14 @@ test('a changed name is told with the next round, and so is one that was taken b
     ],
   );
 });
+
+test('a clock that is set back by days does not silence the profile for as long', () => {
+  const { credit, names, profilesTold, wait } = scene();
+  names.displayName = 'Ann';
+  credit.publish(1);
+  wait(-3 * 24 * 3_600_000);
+  credit.publish(2);
+  wait(1_000);
+  credit.publish(3);
+  assert.equal(profilesTold().length, 2);
+});

@@ -6,6 +6,7 @@ import type { Message } from '../../../src-main/swarm/codec/messages.ts';
 import { randomBytes } from '../../../src-main/swarm/identity/crypto.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
 import { Link } from '../../../src-main/swarm/overlay/link.ts';
+import { PeerQuotas } from '../../../src-main/swarm/overlay/quotas.ts';
 import { WireDouble } from './wire-double.ts';
 
 function open(limits = {}, elapsed = () => 0) {
@@ -23,6 +24,7 @@ function open(limits = {}, elapsed = () => 0) {
     instanceId: Buffer.alloc(16, 2),
     secretKey: null,
     limits: all,
+    quotas: new PeerQuotas(all, elapsed()),
     bandwidth: new Bandwidth(all, elapsed),
     addressBytes: null,
     halfOpenMs: 10_000,

@@ -7,8 +7,13 @@ export class WireDouble extends EventEmitter {
   readonly publicKey = keyPairFromSeed(Buffer.alloc(32, 3)).publicKey;
   readonly remotePublicKey = keyPairFromSeed(Buffer.alloc(32, 4)).publicKey;
   readonly handshakeHash = Buffer.alloc(64, 1);
-  readonly rawStream = { remoteHost: '127.0.0.1', remotePort: 4000, bytesReceived: 0 };
+  readonly rawStream = Object.assign(new EventEmitter(), {
+    remoteHost: '127.0.0.1',
+    remotePort: 4000,
+    bytesReceived: 0,
+  });
   readonly isInitiator = true;
+  rawBytesRead = 0;
   userData: unknown = null;
   destroyed = false;
   written = 0;

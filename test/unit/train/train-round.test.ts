@@ -70,6 +70,24 @@ describe("peers' text as rows", () => {
     );
   });
 
+  test('a long text that cannot fit is not even tokenised: a stranger chose its length', () => {
+    const encoded: number[] = [];
+    const counting = {
+      ...tokenizer,
+      encode: (content: string) => {
+        encoded.push(content.length);
+        return tokenizer.encode(content);
+      },
+    };
+    const completions = [text('eeb', 1), text('1'.repeat(16_000), 0), text('be', 0)];
+    const made = peerTokenGroup(counting, prompt, completions, 160)!;
+    assert.deepEqual(
+      made.completions.map(({ place }) => place),
+      [0, 2],
+    );
+    assert.deepEqual(encoded, [3, 2]);
+  });
+
   test('advantages are of exactly the rows that are left', () => {
     const completions = [text('eeb', 1), text('e'.repeat(60), 1), text('be', 0), text('ee', 0)];
     const made = peerTokenGroup(tokenizer, prompt, completions, prompt.length + 20)!;
