@@ -33,6 +33,7 @@ import type { PolicyHome } from './policy/policy-home.ts';
 import { PolicySlot } from './policy/policy-slot.ts';
 import { OwnProfile } from './swarm/own-profile.ts';
 import { Practice } from './rounds/practice.ts';
+import { seedOfKey } from './rounds/task-stream.ts';
 import { readCardMemory } from './providers/card-memory.ts';
 import { ProviderChoice } from './providers/provider-choice.ts';
 import { RoundLedger } from './rounds/round-ledger.ts';
@@ -424,7 +425,7 @@ class WaggleEngine implements Engine {
   /** Config seed, or one's own key, so that nodes practise different tasks. */
   private get seed(): string {
     const { seed } = this.options.config;
-    return seed === 0 ? this.parts.identity.publicKey.slice(0, 15) : seed.toString(16);
+    return seed === 0 ? seedOfKey(this.parts.identity.publicKey) : seed.toString(16);
   }
 
   /** Those of the config, and those that logged rounds were trained with before the config was changed. */

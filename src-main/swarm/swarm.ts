@@ -66,6 +66,8 @@ export interface SwarmOptions {
   /** What `exportCredit` gave at an earlier start. */
   credit?: string | undefined;
   verify: VerifyTexts;
+  /** Whether a task is of the stream that follows from this peer's key; none without. */
+  isOwnTask?: ((origin: PeerId, task: TaskRef) => boolean) | undefined;
   /** ms since epoch. */
   now: () => number;
   /** Uniform in [0, 1). */
@@ -224,6 +226,7 @@ class SwarmNode implements Swarm {
     this.#admission = new Admission({
       ownKey: identity.publicKey,
       verify: options.verify,
+      isOwnTask: options.isOwnTask ?? (() => false),
       rounds: this.#rounds,
       seenRecords: this.#limits.seenRecords,
       now: options.now,

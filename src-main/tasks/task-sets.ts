@@ -161,6 +161,12 @@ function streamBase(seed: bigint, purpose: 'training' | 'held-out'): bigint {
   return HELD_OUT_BASE + seed * STREAM_SPAN;
 }
 
+/** Whether the task is one that a node of this seed can come upon in practice, whatever the set and the levels. */
+export function isOfTrainingStream(ref: TaskRef, seed: bigint): boolean {
+  const at = BigInt(ref.seed) + BigInt(ref.index) - streamBase(seed, 'training');
+  return at >= 0n && at < STREAM_SPAN;
+}
+
 function levelConfig(name: string, level: number): { version: number; config: JsonObject } {
   const generator = getGenerator(name);
   if (generator === undefined) throw new RangeError(`task set names the unknown generator ${name}`);

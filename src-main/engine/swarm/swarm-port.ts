@@ -17,6 +17,7 @@ import { misfitOf } from '../../swarm/codec/description.ts';
 import type { Invite } from '../../swarm/membership/invite.ts';
 import type { GroupChoice } from '../../swarm/records/pool.ts';
 import { readSwarmList, swarmListPath } from '../../swarm/membership/swarm-list.ts';
+import { isTaskOfKey } from '../rounds/task-stream.ts';
 import { swarmTopic } from '../../swarm/overlay/discovery.ts';
 import { createSwarm, secretKeyOf, type Swarm, type SwarmOptions } from '../../swarm/swarm.ts';
 import { getTaskSet, listTaskSets } from '../../tasks/task-sets.ts';
@@ -46,6 +47,8 @@ export interface NodeSwarmOptions {
 const MAX_ARRIVALS = 20_000;
 /** Peers whose counts wait for the next round, which a paused node does not have; as many as the history keeps. */
 const MAX_CREDITS = 5_000;
+/** As networks count, and as the page shows it. */
+const KILOBYTE = 1000;
 const MEGABYTE = 1024 * 1024;
 const SAVE_CREDIT_MS = 5 * 60_000;
 const presetSwarmName = configFields.find(({ name }) => name === 'swarmName')?.default;
@@ -158,14 +161,15 @@ export class NodeSwarm implements SwarmPort {
       identity,
       policyName: this.options.policyName,
       verify: verifyTexts,
+      isOwnTask: isTaskOfKey,
       now: Date.now,
       random: () => random.float(),
       log: (level, message) => log[level](message),
       limits: {
         poolBytes: config.maxPoolMegabytes * MEGABYTE,
         maxRoundAge: config.maxGroupAgeRounds,
-        maxBytesPerSecondOut: config.maxUploadKilobytes * 1024,
-        maxBytesPerSecondIn: config.maxDownloadKilobytes * 1024,
+        maxBytesPerSecondOut: config.maxUploadKilobytes * KILOBYTE,
+        maxBytesPerSecondIn: config.maxDownloadKilobytes * KILOBYTE,
       },
       onAdmitted: (group) => this.onAdmitted(group),
       onRejected: (peer) => {

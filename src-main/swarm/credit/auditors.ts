@@ -1,13 +1,15 @@
 /**
  * How far this node believes each signer of receipts: by its own re-checks only. A receipt about a record that this node has
- * verified itself either matches or is false; one false receipt costs all weight for a week. Bounded.
+ * verified itself either matches or is false; one false receipt costs all weight for a week. Bounded; who proved least is forgotten first.
  */
 import type { PeerId } from '../../types.ts';
-import { RecentMap } from '../recent.ts';
+import { ValuedMap } from '../valued.ts';
 
 /** Matching receipts for full weight; before that it grows evenly. */
 const FULL_WEIGHT_AT = 8;
 const DISTRUST_MS = 7 * 24 * 3_600_000;
+/** A liar is remembered before those who have said one thing right. */
+const WORTH_OF_LIAR = 1.5;
 
 export interface AuditorRecord {
   matched: number;
@@ -17,11 +19,11 @@ export interface AuditorRecord {
 }
 
 export class Auditors {
-  readonly #auditors: RecentMap<AuditorRecord>;
+  readonly #auditors: ValuedMap<AuditorRecord>;
   readonly #now: () => number;
 
   constructor(max: number, now: () => number) {
-    this.#auditors = new RecentMap(max);
+    this.#auditors = new ValuedMap(max, ({ matched, wrongAt }) => (wrongAt === null ? matched : WORTH_OF_LIAR));
     this.#now = now;
   }
 
@@ -29,7 +31,10 @@ export class Auditors {
   weight(peer: PeerId): number {
     const known = this.#auditors.get(peer);
     if (known === undefined) return 0;
-    if (known.wrongAt !== null && this.#now() - known.wrongAt < DISTRUST_MS) return 0;
+    const nowMs = this.#now();
+    // A clock that was ahead must not make it more than a week.
+    if (known.wrongAt !== null && known.wrongAt > nowMs) known.wrongAt = nowMs;
+    if (known.wrongAt !== null && nowMs - known.wrongAt < DISTRUST_MS) return 0;
     return Math.min(1, known.matched / FULL_WEIGHT_AT);
   }
 

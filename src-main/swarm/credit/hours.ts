@@ -1,6 +1,6 @@
 /**
  * Counts per hour, so that sums over the last day or week slide, and a sum over all time beside them. Bounded: a week of hours.
- * Time is this node's own clock; hours that a clock stepped into the future made count as now.
+ * Time is this node's own clock. Hours that it made while it was ahead become the present one when it is seen to be set back.
  */
 export const WINDOWS = { day: 24, week: 24 * 7, all: Number.POSITIVE_INFINITY } as const;
 export type Window = keyof typeof WINDOWS;
@@ -8,7 +8,7 @@ export type Window = keyof typeof WINDOWS;
 const HOUR_MS = 3_600_000;
 const KEPT_HOURS = 24 * 7 + 1;
 
-export function hourOf(ms: number): number {
+function hourOf(ms: number): number {
   return Math.floor(ms / HOUR_MS);
 }
 
@@ -20,20 +20,34 @@ export class HourlyCount {
     return this.#all;
   }
 
-  /** `count` may be negative: taken back. */
-  add(count: number, hour: number): void {
+  /** At `atMs`, which may be past. `count` may be negative: taken back. */
+  add(count: number, atMs: number, nowMs: number): void {
+    this.#settle(hourOf(nowMs));
     this.#all += count;
-    this.#hours.set(hour, (this.#hours.get(hour) ?? 0) + count);
+    this.#addTo(Math.min(hourOf(atMs), hourOf(nowMs)), count);
     if (this.#hours.size <= KEPT_HOURS) return;
     this.#hours.delete(Math.min(...this.#hours.keys()));
   }
 
   sum(window: Window, nowMs: number): number {
     if (window === 'all') return this.#all;
+    this.#settle(hourOf(nowMs));
     const first = hourOf(nowMs) - WINDOWS[window];
     let total = 0;
     for (const [hour, count] of this.#hours) if (hour > first) total += count;
     return total;
+  }
+
+  #settle(present: number): void {
+    for (const [hour, count] of this.#hours) {
+      if (hour <= present) continue;
+      this.#hours.delete(hour);
+      this.#addTo(present, count);
+    }
+  }
+
+  #addTo(hour: number, count: number): void {
+    this.#hours.set(hour, (this.#hours.get(hour) ?? 0) + count);
   }
 
   toJson(): [number, [number, number][]] {

@@ -10,15 +10,19 @@ import type { PeerId } from '../../types.ts';
 import { Auditors } from './auditors.ts';
 import { NOTE } from '../codec/notes.ts';
 import type { Outcome, Receipt } from '../codec/notes.ts';
-import { hourOf, HourlyCount } from './hours.ts';
+import { HourlyCount } from './hours.ts';
 import type { Window } from './hours.ts';
+import { RecentIds } from '../recent-ids.ts';
 import { RecentMap } from '../recent.ts';
+import { ValuedMap } from '../valued.ts';
 
 /** Records vouched for count at most so many times those checked here. */
 export const MAX_MULTIPLE = 4;
 /** What a quarter of an hour brings at the rate a node asks for, its own included; receipts about older records come no more. */
 const MAX_VERDICTS = 4_096;
 const MAX_CLAIMS = 4_096;
+/** With more claims open, only believed auditors open others. */
+const CLAIMS_OF_STRANGERS = 1_024;
 const MAX_AUDITORS = 1_024;
 const AUDITORS_OF_RECORD = 16;
 /** Claims one auditor may have open, so that a few flooders do not push out the rest. */
@@ -94,14 +98,18 @@ export class ReceiptBook {
   readonly #verified = new RecentMap<VerifiedRecord>(MAX_VERDICTS);
   readonly #claims = new RecentMap<Claim>(MAX_CLAIMS);
   readonly #openClaims = new RecentMap<number>(MAX_AUDITORS);
-  readonly #counts: RecentMap<Counts>;
+  readonly #counts: ValuedMap<Counts>;
+  /** Records that counted before this start. */
+  readonly #countedBefore = new RecentIds(MAX_VERDICTS);
   /** Who refused which record of this node, and why. */
   readonly #refusals = new RecentMap<Outcome>(MAX_REFUSALS);
 
   constructor(options: ReceiptBookOptions) {
     this.#options = options;
     this.auditors = new Auditors(MAX_AUDITORS, options.now);
-    this.#counts = new RecentMap(options.maxPeers);
+    this.#counts = new ValuedMap(options.maxPeers, ({ checked, vouched }, origin) =>
+      origin === options.ownKey ? Number.POSITIVE_INFINITY : checked.all + vouched.all,
+    );
     this.#names = new RecentMap(options.maxPeers);
   }
 
@@ -114,10 +122,10 @@ export class ReceiptBook {
     if (this.#verified.has(key)) return;
     const at = this.#options.now();
     const origin = this.#nameOf(record.origin);
-    const verified: VerifiedRecord = { ...record, origin, at, auditors: [], credited: false };
+    const verified: VerifiedRecord = { ...record, origin, at, auditors: [], credited: this.#hasCounted(key) };
     this.#verified.set(key, verified);
-    if (record.origin !== this.#options.ownKey && record.useful) {
-      this.#countsOf(record.origin).checked.add(1, hourOf(at));
+    if (record.origin !== this.#options.ownKey && record.useful && !verified.credited) {
+      this.#countsOf(record.origin).checked.add(1, at, at);
       verified.credited = true;
     }
     const claim = this.#claims.get(key);
@@ -136,8 +144,8 @@ export class ReceiptBook {
       if (receipt.outcome !== 'adopted') this.#noteRefusal(auditor, receipt);
       else {
         const verified = this.#verified.get(receipt.record);
-        if (verified === undefined) this.#claim(auditor, receipt);
-        else this.#judge(auditor, receipt, verified);
+        if (verified !== undefined) this.#judge(auditor, receipt, verified);
+        else if (!this.#hasCounted(receipt.record)) this.#claim(auditor, receipt);
       }
     }
   }
@@ -191,19 +199,22 @@ export class ReceiptBook {
     const counts = this.#counts
       .entries()
       .map(([origin, { checked, vouched }]) => [origin, checked.toJson(), vouched.toJson()]);
-    return JSON.stringify({ version: 1, counts, auditors: this.auditors.toJson() });
+    const counted = this.#verified.entries().flatMap(([record, { credited }]) => (credited ? [record] : []));
+    return JSON.stringify({ version: 1, counts, auditors: this.auditors.toJson(), counted });
   }
 
   /** Takes up what `toJson` gave at an earlier start; anything else is ignored, and false. */
   restore(text: string): boolean {
     try {
-      const value = JSON.parse(text) as { version?: unknown; counts?: unknown; auditors?: unknown };
+      const value = JSON.parse(text) as Record<'version' | 'counts' | 'auditors' | 'counted', unknown>;
       if (value.version !== 1 || !Array.isArray(value.counts)) return false;
       for (const row of value.counts as unknown[]) {
         if (!Array.isArray(row) || typeof row[0] !== 'string' || !/^[0-9a-f]{64}$/.test(row[0])) continue;
         this.#counts.set(row[0], { checked: HourlyCount.fromJson(row[1]), vouched: HourlyCount.fromJson(row[2]) });
       }
       this.auditors.restore(value.auditors);
+      for (const record of Array.isArray(value.counted) ? (value.counted as unknown[]) : [])
+        if (typeof record === 'string' && /^[0-9a-f]{32}$/.test(record)) this.#countedBefore.add(record);
       return true;
     } catch {
       return false;
@@ -219,7 +230,12 @@ export class ReceiptBook {
     if (!matches || origin !== this.#options.ownKey || verified.credited || !verified.useful) return;
     if (this.auditors.weight(auditor) === 0) return;
     verified.credited = true;
-    this.#countsOf(origin).checked.add(1, hourOf(this.#options.now()));
+    const nowMs = this.#options.now();
+    this.#countsOf(origin).checked.add(1, nowMs, nowMs);
+  }
+
+  #hasCounted(record: string): boolean {
+    return this.#countedBefore.size > 0 && this.#countedBefore.has(record);
   }
 
   #claim(auditor: PeerId, receipt: Receipt): void {
@@ -230,10 +246,15 @@ export class ReceiptBook {
     if (right === 0 || right === of) return; // honest nodes adopt only what has a spread
     const open = this.#openClaims.get(auditor) ?? 0;
     if (open >= CLAIMS_OF_AUDITOR) return;
-    const known = this.#claims.get(record);
-    if (known !== undefined && (hasVoteOf(known, auditor) || known.votes.length >= AUDITORS_OF_RECORD)) return;
+    const weight = this.auditors.weight(auditor);
+    const said = this.#claims.get(record);
+    // Whose receipts have proved true has a place before strangers, whatever they said first.
+    const known = said !== undefined && said.origin !== origin && weight > 0 && !this.#isBelieved(said) ? undefined : said;
+    if (known === undefined && weight === 0 && this.#claims.size >= CLAIMS_OF_STRANGERS) return;
     const claim = known ?? { origin, round, at: this.#options.now(), votes: [], counted: 0 };
-    if (claim.origin !== origin) return;
+    if (claim.origin !== origin || hasVoteOf(claim, auditor)) return;
+    if (claim.votes.length >= AUDITORS_OF_RECORD && (weight === 0 || !this.#dropStranger(claim))) return;
+    if (said !== known && said !== undefined) this.#release(said);
     claim.votes = [...claim.votes, { auditor: this.#nameOf(auditor), right, of }];
     this.#openClaims.set(auditor, open + 1);
     const forgotten = this.#claims.set(record, claim);
@@ -241,10 +262,26 @@ export class ReceiptBook {
     this.#recount(claim, creditOf(claim, this.auditors));
   }
 
+  #isBelieved(claim: Claim): boolean {
+    return claim.votes.some(({ auditor }) => this.auditors.weight(auditor) > 0);
+  }
+
+  /** Takes back the vote of one who is not believed; false when all are. */
+  #dropStranger(claim: Claim): boolean {
+    const stranger = claim.votes.find(({ auditor }) => this.auditors.weight(auditor) === 0);
+    if (stranger === undefined) return false;
+    this.#closeClaimOf(stranger.auditor);
+    claim.votes = claim.votes.filter((vote) => vote !== stranger);
+    return true;
+  }
+
+  #closeClaimOf(auditor: PeerId): void {
+    this.#openClaims.set(auditor, Math.max(0, (this.#openClaims.get(auditor) ?? 1) - 1));
+  }
+
   /** A forgotten claim's credit stays where it was counted; only the room it took with its auditors is free again. */
   #release(claim: Claim): void {
-    for (const { auditor } of claim.votes)
-      this.#openClaims.set(auditor, Math.max(0, (this.#openClaims.get(auditor) ?? 1) - 1));
+    for (const { auditor } of claim.votes) this.#closeClaimOf(auditor);
   }
 
   #reweigh(auditor: PeerId): void {
@@ -254,7 +291,7 @@ export class ReceiptBook {
 
   #recount(claim: Claim, credit: number): void {
     if (credit === claim.counted) return;
-    this.#countsOf(claim.origin).vouched.add(credit - claim.counted, hourOf(claim.at));
+    this.#countsOf(claim.origin).vouched.add(credit - claim.counted, claim.at, this.#options.now());
     claim.counted = credit;
   }
 

@@ -43,8 +43,17 @@ export interface AdmissionOptions {
   seenRecords: number;
   /** ms since epoch, for `Group.receivedAt`. */
   now: () => number;
+  /** Whether a task is of the stream that follows from its origin's key: nobody else comes upon it by chance. */
+  isOwnTask: (origin: PeerId, task: TaskRef) => boolean;
   /** A record signed with this node's own key arrived. */
   onOwnRecord: (record: SignedRecord) => void;
+}
+
+interface Contents {
+  /** Whoever answers. */
+  anybodys: Uint8Array[];
+  /** Of this origin; null where the task is not of its stream. */
+  own: Uint8Array[] | null;
 }
 
 export class Admission {
@@ -85,7 +94,7 @@ export class Admission {
     if (!body.ok) return refuse(body.reason);
     const spelling = spellingOf(body.value.task);
     const texts = new Set(body.value.completions.map((completion) => completion.text));
-    let contents = contentKeys(spelling, texts);
+    let contents = this.#contentsOf(origin, body.value.task, spelling, texts);
     if (this.#isCopy(contents)) return refuse('duplicateContent');
 
     const checked = this.#verify(body.value);
@@ -93,22 +102,36 @@ export class Admission {
     // Again with the reference as this node writes it: another spelling of the same task is the same task.
     const ownSpelling = spellingOf(checked.ref);
     if (ownSpelling !== spelling) {
-      contents = contentKeys(ownSpelling, texts);
+      contents = this.#contentsOf(origin, checked.ref, ownSpelling, texts);
       if (this.#isCopy(contents)) return refuse('duplicateContent');
     }
-    for (const key of contents) this.#seenTexts.add(key);
+    this.#remember(contents);
     return { ok: true, group: this.#group(record, origin, body.value, checked) };
   }
 
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
     const texts = new Set(body.completions.map((completion) => completion.text));
-    for (const key of contentKeys(spellingOf(body.task), texts)) this.#seenTexts.add(key);
+    this.#remember(this.#contentsOf(this.#options.ownKey, body.task, spellingOf(body.task), texts));
+  }
+
+  /**
+   * Answers are short and tasks follow from keys, so a thief can guess what somebody will answer and say it first. On the tasks of its
+   * own stream an origin is therefore compared with itself alone.
+   */
+  #contentsOf(origin: PeerId, task: TaskRef, spelling: string, texts: ReadonlySet<string>): Contents {
+    const anybodys = contentKeys('', spelling, texts);
+    return { anybodys, own: this.#options.isOwnTask(origin, task) ? contentKeys(origin, spelling, texts) : null };
   }
 
   /** At least half of the distinct completions have been here before. */
-  #isCopy(contents: Uint8Array[]): boolean {
-    return contents.filter((key) => this.#seenTexts.has(key)).length * 2 >= contents.length;
+  #isCopy({ anybodys, own }: Contents): boolean {
+    const keys = own ?? anybodys;
+    return keys.filter((key) => this.#seenTexts.has(key)).length * 2 >= keys.length;
+  }
+
+  #remember({ anybodys, own }: Contents): void {
+    for (const key of [...anybodys, ...(own ?? [])]) this.#seenTexts.add(key);
   }
 
   #verify(body: RecordBody): { ok: true; ref: TaskRef; question: string; rewards: number[] } | Refused {
@@ -143,8 +166,8 @@ export class Admission {
 }
 
 /** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
-function contentKeys(spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
-  const task = hash('content', spelling);
+function contentKeys(scope: string, spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
+  const task = hash('content', scope, spelling);
   return Array.from(texts, (text) => hash('content', task, text));
 }
 
