@@ -7,6 +7,7 @@
  */
 import { forkCompute, type SpawnCompute } from '../../native-models/runtime/compute-host.ts';
 import type { SpawnTrial } from '../../native-models/runtime/provider-trial.ts';
+import { COLLECT_EVERY_MS, collectGarbageEvery } from '../base/collect-garbage.ts';
 import { createEmitter, type Emitter } from '../base/emitter.ts';
 import type { Log, Logger } from '../base/log.ts';
 import type { Config } from '../config.ts';
@@ -78,6 +79,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   };
   try {
     const { config, log } = options;
+    own(collectGarbageEvery(COLLECT_EVERY_MS), (stop) => stop());
     const folder = own(await openDataFolder(config.dataDirectory), (f) => f.close());
     const { identity, kept } = await openKeptIdentity(folder.paths.identity, options.owner?.vault ?? null);
     if (kept.note !== null) log.for('engine').warn(`The identity stays in its file (mode 600). ${kept.note}`);

@@ -80,6 +80,7 @@ export interface SwarmLimits {
   /** Heads sent to each neighbour with every round. */
   headsPerRound: number;
   maxMembers: number;
+  /** Memory for records that can be given: own ones, and those held for relaying; the oldest go first. */
   ownRecordBytes: number;
   heldRecordBytes: number;
   poolGroups: number;
@@ -127,8 +128,8 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   recordBurst: 128,
   headsPerRound: 16,
   maxMembers: 1024,
-  ownRecordBytes: 4 * 1024 * 1024,
-  heldRecordBytes: 8 * 1024 * 1024,
+  ownRecordBytes: 1024 * 1024,
+  heldRecordBytes: 2 * 1024 * 1024,
   poolGroups: 2048,
   poolBytes: 32 * 1024 * 1024,
   poolShareOfOrigin: 0.25,

@@ -1,7 +1,7 @@
 /**
  * Bounded memory of ids: remembers the latest of them and nothing else. A `RecentMap` costs some 130 bytes an id, this one 24 to 32,
  * outside of what the garbage collector walks; a node remembers up to a quarter of a million. Grows with what it holds, up to its
- * capacity. An id is hex digits of a hash, of which the first 32 (128 bits) count: nobody finds two alike.
+ * capacity. An id is a hash, as bytes or as hex digits, of which the first 128 bits count: nobody finds two alike.
  */
 import { randomFillSync } from 'node:crypto';
 
@@ -31,14 +31,14 @@ export class RecentIds {
     return this.#size;
   }
 
-  /** Throws a RangeError where `id` does not begin with 32 lower-case hex digits: a bug of the caller. */
-  has(id: string): boolean {
+  /** Throws a RangeError where `id` does not begin with 32 lower-case hex digits, or 16 bytes: a bug of the caller. */
+  has(id: string | Uint8Array): boolean {
     this.#read(id);
     return this.#slots[this.#slotOf(this.#asked, 0)] !== 0;
   }
 
   /** True when it was not there yet. One that is there keeps its place in the order. Throws as `has` does. */
-  add(id: string): boolean {
+  add(id: string | Uint8Array): boolean {
     if (this.has(id)) return false;
     if (this.#size === this.#room && this.#room < this.#capacity) this.#grow();
     const at = this.#next;
@@ -54,7 +54,18 @@ export class RecentIds {
     return Math.min(this.#capacity, this.#ring.length / WORDS);
   }
 
-  #read(id: string): void {
+  #read(id: string | Uint8Array): void {
+    if (typeof id === 'string') this.#readDigits(id);
+    else this.#readBytes(id);
+  }
+
+  #readBytes(id: Uint8Array): void {
+    if (id.byteLength < WORDS * 4) throw new RangeError('an id must have 16 bytes');
+    for (let i = 0; i < WORDS; i++)
+      this.#asked[i] = (id[4 * i]! << 24) | (id[4 * i + 1]! << 16) | (id[4 * i + 2]! << 8) | id[4 * i + 3]!;
+  }
+
+  #readDigits(id: string): void {
     this.#asked.fill(0);
     for (let i = 0; i < DIGITS; i++) {
       const code = id.charCodeAt(i);

@@ -5,7 +5,7 @@
  */
 import { safeLine } from '../base/sanitise-text.ts';
 import type { Group, PeerId, TaskRef } from '../types.ts';
-import { Admission, startKey } from './records/admission.ts';
+import { Admission } from './records/admission.ts';
 import type { Admitted, VerifyTexts } from './records/admission.ts';
 import { Bans } from './records/bans.ts';
 import { packBody } from './codec/body.ts';
@@ -410,11 +410,10 @@ class SwarmNode implements Swarm {
       body: packed.value,
     };
     const record = signRecord(fields, identity.keyPair);
-    const start = startKey(identity.publicKey, this.#instanceId);
-    this.#rounds.note(start, round);
+    const start = this.#rounds.note(identity.publicKey, toHex(this.#instanceId), round);
     this.#admission.noteOwn(body);
     const { id, bytes } = record;
-    this.#feed.addOwn({ id, origin: identity.publicKey, start, round, bytes, atMs: this.#elapsed() });
+    this.#feed.addOwn({ id, start, round, bytes, atMs: this.#elapsed() });
     this.#credit.noteOwn(id, this.#rewardsOf(body), round);
     return id;
   }
@@ -435,7 +434,7 @@ class SwarmNode implements Swarm {
     this.#pool.add(group, start, atMs, source);
     // A group without a spread teaches nobody anything: not worth another node's bytes.
     if (hasSpread(group.completions.map((completion) => completion.reward)))
-      this.#feed.hold({ id: group.id, origin: group.origin, start, round: group.round, bytes: record.bytes, atMs });
+      this.#feed.hold({ id: group.id, start, round: group.round, bytes: record.bytes, atMs });
     this.#ledger.admitted(group, deliveredBy);
     this.#credit.noteVerified(group);
     this.#options.onAdmitted?.(group, deliveredBy);

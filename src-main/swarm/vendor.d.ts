@@ -10,7 +10,7 @@ declare module 'sodium-native' {
   export function crypto_sign_seed_keypair(publicKey: Buffer, secretKey: Buffer, seed: Buffer): void;
   export function crypto_sign_detached(signature: Buffer, message: Buffer, secretKey: Buffer): void;
   export function crypto_sign_verify_detached(signature: Buffer, message: Buffer, publicKey: Buffer): boolean;
-  export function crypto_generichash_batch(output: Buffer, inputs: Buffer[], key?: Buffer): void;
+  export function crypto_generichash(output: Buffer, input: Buffer, key?: Buffer): void;
   export function randombytes_buf(output: Buffer): void;
   export function sodium_memcmp(a: Buffer, b: Buffer): boolean;
 }

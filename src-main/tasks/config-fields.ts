@@ -64,19 +64,21 @@ function fieldProblem(field: ConfigField, value: JsonValue): string | null {
   }
 }
 
+/** Shared by every config that is completed with it, so its lists are frozen. */
 export function defaultsOf(fields: ConfigFields): JsonObject {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, field]) => [key, structuredClone(field.default) as JsonValue]),
+    Object.entries(fields).map(([key, field]) => [key, Object.freeze(structuredClone(field.default)) as JsonValue]),
   );
 }
 
-/** Completes an untrusted config with defaults and checks every field, then the rules across fields. */
+/** Completes an untrusted config with `defaults` (those of `fields`) and checks every field, then the rules across fields. */
 export function parseConfig<F extends ConfigFields>(
   fields: F,
+  defaults: JsonObject,
   rules: readonly ConfigRule<F>[],
   config: JsonObject,
 ): ConfigResult {
-  const complete = defaultsOf(fields);
+  const complete = { ...defaults };
   for (const key of Object.keys(config)) {
     // The key is a stranger's text: it is not repeated in the reason.
     if (!Object.hasOwn(fields, key))

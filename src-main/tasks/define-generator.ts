@@ -35,26 +35,27 @@ export interface GeneratorSpec<F extends ConfigFields> {
   partialCredit?: CreditRule;
 }
 
-function wordingOf(question: DrawnProblem['question'], random: PythonRandom, isEasiest: boolean): string {
+function wordingOf(question: DrawnProblem['question'], random: PythonRandom, isEasiest: () => boolean): string {
   if (typeof question === 'string') return question;
-  return isEasiest ? question[0]! : random.choice(question);
+  return isEasiest() ? question[0]! : random.choice(question);
 }
 
 export function defineGenerator<const F extends ConfigFields>(spec: GeneratorSpec<F>): TaskGenerator {
   const { name, version, summary, levels } = spec;
-  const easiest = JSON.stringify({ ...defaultsOf(spec.fields), ...levels[0]?.config });
+  const defaults = defaultsOf(spec.fields);
+  const easiest = JSON.stringify({ ...defaults, ...levels[0]?.config });
   return {
     name,
     version,
     summary,
     levels,
-    defaults: defaultsOf(spec.fields),
-    parseConfig: (config) => parseConfig(spec.fields, spec.rules, config),
+    defaults,
+    parseConfig: (config) => parseConfig(spec.fields, defaults, spec.rules, config),
     generate(config, seed, index) {
       const random = new PythonRandom(seed + BigInt(index));
       const drawn = spec.draw(random, config as unknown as ConfigOf<F>);
       return {
-        question: wordingOf(drawn.question, random, JSON.stringify(config) === easiest),
+        question: wordingOf(drawn.question, random, () => JSON.stringify(config) === easiest),
         terse: drawn.terse,
         answer: drawn.answer,
         terseAnswer: drawn.terseAnswer ?? drawn.answer,

@@ -28,59 +28,60 @@ function bitLength(n: number): number {
   return n < 0x100000000 ? 32 - Math.clz32(n) : 64 - Math.clz32(Math.floor(n / 0x100000000));
 }
 
+/** init_genrand(19650218), which every seeding begins with. */
+const SEEDLING = ((): Uint32Array => {
+  const state = new Uint32Array(STATE_WORDS);
+  state[0] = 19650218;
+  for (let i = 1; i < STATE_WORDS; i++) {
+    const before = state[i - 1]!;
+    state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
+  }
+  return state;
+})();
+
 export class PythonRandom {
-  readonly #state = new Uint32Array(STATE_WORDS);
-  #next = STATE_WORDS;
+  readonly #state = SEEDLING.slice();
+  /** The word that comes next. Each is renewed when its turn comes, not all 624 at once: a task draws a dozen. */
+  #next = 0;
 
   constructor(seed: bigint) {
     this.#initByArray(seedWords(seed));
   }
 
-  #initByWord(word: number): void {
-    const state = this.#state;
-    state[0] = word;
-    for (let i = 1; i < STATE_WORDS; i++) {
-      const before = state[i - 1]!;
-      state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
-    }
-  }
-
   #initByArray(key: readonly number[]): void {
-    this.#initByWord(19650218);
     const state = this.#state;
+    let before = state[0]!;
     let i = 1;
     let j = 0;
-    const wrap = (): void => {
-      if (++i < STATE_WORDS) return;
-      state[0] = state[STATE_WORDS - 1]!;
-      i = 1;
-    };
     for (let k = Math.max(STATE_WORDS, key.length); k > 0; k--) {
-      const before = state[i - 1]!;
-      state[i] = (state[i]! ^ Math.imul(before ^ (before >>> 30), 1664525)) + key[j]! + j;
-      wrap();
+      before = ((state[i]! ^ Math.imul(before ^ (before >>> 30), 1664525)) + key[j]! + j) | 0;
+      state[i] = before;
+      if (++i >= STATE_WORDS) {
+        state[0] = before;
+        i = 1;
+      }
       if (++j >= key.length) j = 0;
     }
     for (let k = STATE_WORDS - 1; k > 0; k--) {
-      const before = state[i - 1]!;
-      state[i] = (state[i]! ^ Math.imul(before ^ (before >>> 30), 1566083941)) - i;
-      wrap();
+      before = ((state[i]! ^ Math.imul(before ^ (before >>> 30), 1566083941)) - i) | 0;
+      state[i] = before;
+      if (++i >= STATE_WORDS) {
+        state[0] = before;
+        i = 1;
+      }
     }
     state[0] = UPPER_BIT;
   }
 
-  #refill(): void {
-    const state = this.#state;
-    for (let i = 0; i < STATE_WORDS; i++) {
-      const mixed = (state[i]! & UPPER_BIT) | (state[(i + 1) % STATE_WORDS]! & LOWER_BITS);
-      state[i] = state[(i + SHIFT_WORDS) % STATE_WORDS]! ^ (mixed >>> 1) ^ (mixed & 1 ? TWIST : 0);
-    }
-    this.#next = 0;
-  }
-
   #word(): number {
-    if (this.#next >= STATE_WORDS) this.#refill();
-    let word = this.#state[this.#next++]!;
+    const state = this.#state;
+    const i = this.#next;
+    const following = i + 1 < STATE_WORDS ? i + 1 : 0;
+    const shifted = i + SHIFT_WORDS < STATE_WORDS ? i + SHIFT_WORDS : i + SHIFT_WORDS - STATE_WORDS;
+    const mixed = (state[i]! & UPPER_BIT) | (state[following]! & LOWER_BITS);
+    let word = state[shifted]! ^ (mixed >>> 1) ^ (mixed & 1 ? TWIST : 0);
+    state[i] = word;
+    this.#next = following;
     word ^= word >>> 11;
     word ^= (word << 7) & 0x9d2c5680;
     word ^= (word << 15) & 0xefc60000;

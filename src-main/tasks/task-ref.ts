@@ -7,7 +7,7 @@
 import type { JsonObject, JsonValue, TaskRef } from '../types.ts';
 import { UndefinedInstanceError } from './undefined-instance.ts';
 import { getGenerator } from './registry.ts';
-import type { TaskInstance } from './task.ts';
+import type { TaskGenerator, TaskInstance } from './task.ts';
 
 export const MAX_SEED_DIGITS = 40;
 export const MAX_INDEX = 2 ** 31 - 1;
@@ -47,6 +47,14 @@ function seedText(seed: unknown): string | null {
 
 /** Checks everything about a reference that came from outside and returns its canonical form. */
 export function parseTaskRef(value: unknown): ParsedTaskRef {
+  const read = readTaskRef(value);
+  return read.ok ? { ok: true, ref: read.ref } : read;
+}
+
+/** The canonical reference, with the config completed by the generator's defaults beside it. */
+function readTaskRef(
+  value: unknown,
+): { ok: true; ref: TaskRef; generator: TaskGenerator; config: JsonObject } | { ok: false; reason: string } {
   if (!isPlainObject(value)) return refuse('task reference is not an object');
   const { generator: name, version, config, seed, index } = value;
   const generator = typeof name === 'string' ? getGenerator(name) : undefined;
@@ -67,6 +75,8 @@ export function parseTaskRef(value: unknown): ParsedTaskRef {
   const changed = Object.entries(parsed.config).filter(([key, item]) => !equalJson(item, generator.defaults[key]!));
   return {
     ok: true,
+    generator,
+    config: parsed.config,
     ref: {
       generator: generator.name,
       version: generator.version,
@@ -79,13 +89,11 @@ export function parseTaskRef(value: unknown): ParsedTaskRef {
 
 /** Regenerates the task. Fails on a reference that does not parse and where the reference library has no instance. */
 export function instantiate(ref: unknown): { ok: true; instance: TaskInstance } | { ok: false; reason: string } {
-  const parsed = parseTaskRef(ref);
+  const parsed = readTaskRef(ref);
   if (!parsed.ok) return parsed;
-  const generator = getGenerator(parsed.ref.generator)!;
-  const complete = generator.parseConfig(parsed.ref.config);
-  if (!complete.ok) return complete;
+  const { generator, config } = parsed;
   try {
-    const problem = generator.generate(complete.config, BigInt(parsed.ref.seed), parsed.ref.index);
+    const problem = generator.generate(config, BigInt(parsed.ref.seed), parsed.ref.index);
     return { ok: true, instance: { ref: parsed.ref, ...problem } };
   } catch (error) {
     if (error instanceof UndefinedInstanceError) return refuse(error.message);

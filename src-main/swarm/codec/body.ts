@@ -23,7 +23,7 @@ export type BodyEncoding = 'raw' | 'deflate';
 
 export interface PackedBody {
   encoding: BodyEncoding;
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 
 /** Most bodies are a few kilobytes: with zlib's own step of 16 KB, what every record throws away again is several times its size. */

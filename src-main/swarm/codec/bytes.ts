@@ -1,7 +1,7 @@
 /**
  * Bounded reading and writing of bytes. Integers are little-endian and of fixed width.
  * A reader never throws: the first impossible read makes it fail for good, and the decoder asks `finished()` once at the
- * end. What it hands out are copies, texts or numbers; only `view` hands out a slice of its input, and only for what is read on at once.
+ * end. What it hands out are copies, texts or numbers; only `view` hands out a slice of its input, which whoever keeps it must copy.
  */
 
 export type Decoded<T> = { ok: true; value: T } | { ok: false; reason: DecodeFault };
@@ -76,6 +76,11 @@ export class ByteReader {
     if (!this.#has(length)) return new Uint8Array(0);
     this.#at += length;
     return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** What has been read since `reader.at` was `from`: a view as well. */
+  since(from: number): Uint8Array {
+    return this.#bytes.subarray(from, this.#at);
   }
 
   /** u16 length, then at most `maxBytes` bytes of strict UTF-8. */

@@ -41,15 +41,15 @@ export interface Receipt {
 
 interface NoteFrame {
   /** Who signed it. */
-  peer: Buffer;
+  peer: Uint8Array;
   /** The signer's clock, ms since epoch; only ever compared with its own. */
   createdAt: number;
   id: string;
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 export interface ReceiptSheet extends NoteFrame {
   kind: 'sheet';
-  instanceId: Buffer;
+  instanceId: Uint8Array;
   /** The auditor's round. */
   round: number;
   receipts: Receipt[];
@@ -67,7 +67,7 @@ export type Note = ReceiptSheet | Profile;
 export function signSheet(
   fields: Pick<ReceiptSheet, 'instanceId' | 'round' | 'createdAt' | 'receipts'>,
   keys: KeyPair,
-): ReceiptSheet {
+): ReceiptSheet & { bytes: Buffer } {
   const { receipts } = fields;
   if (receipts.length === 0 || receipts.length > NOTE.maxReceipts)
     throw new RangeError(`${String(receipts.length)} receipts`);
@@ -93,7 +93,7 @@ export function signProfile(
   fields: { createdAt: number; displayName: string; team: string },
   owner: OwnerProof,
   keys: KeyPair,
-): Profile {
+): Profile & { bytes: Buffer } {
   const displayName = publicName(fields.displayName);
   const team = publicName(fields.team);
   const out = new ByteWriter()
@@ -110,18 +110,18 @@ export function signProfile(
   return { kind: 'profile', displayName, team, owner: owner.publicKey, ...frame };
 }
 
+/** All bytes of the returned note are views of `input`: whoever keeps them copies them. */
 export function decodeNote(input: Uint8Array): Decoded<Note> {
   if (input.byteLength > MAX_RECORD_BYTES) return fault('oversize');
   const reader = new ByteReader(input);
   const kind = reader.u8();
   if (kind !== NOTE.sheetByte && kind !== NOTE.profileByte) return fault('unknownVersion');
-  const peer = reader.fixed(PUBLIC_KEY_BYTES);
+  const peer = reader.view(PUBLIC_KEY_BYTES);
   const createdAt = reader.u53();
   const content = kind === NOTE.sheetByte ? readSheet(reader) : readProfile(reader, peer);
   reader.view(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
-  const bytes = ownCopy(input);
-  return { ok: true, value: { ...content, peer, createdAt, bytes, id: toHex(hash('recordId', bytes)) } };
+  return { ok: true, value: { ...content, peer, createdAt, bytes: input, id: toHex(hash('recordId', input)) } };
 }
 
 /** True for bytes that claim to be a note rather than a record. */
@@ -142,7 +142,7 @@ function signed(out: ByteWriter, purpose: 'receipts' | 'profile', keys: KeyPair)
 }
 
 function readSheet(reader: ByteReader): Pick<ReceiptSheet, 'kind' | 'instanceId' | 'round' | 'receipts'> {
-  const instanceId = reader.fixed(INSTANCE_ID_BYTES);
+  const instanceId = reader.view(INSTANCE_ID_BYTES);
   const round = reader.u32();
   const count = reader.bounded(reader.u8(), NOTE.maxReceipts);
   if (count === 0) reader.fail('malformed');
@@ -161,11 +161,11 @@ function readReceipt(reader: ByteReader): Receipt {
   return { origin, record, outcome: outcome ?? 'badBody', right, of, round: reader.u32() };
 }
 
-function readProfile(reader: ByteReader, peer: Buffer): Pick<Profile, 'kind' | 'displayName' | 'team' | 'owner'> {
+function readProfile(reader: ByteReader, peer: Uint8Array): Pick<Profile, 'kind' | 'displayName' | 'team' | 'owner'> {
   const displayName = publicName(reader.text(NOTE.maxNameBytes));
   const team = publicName(reader.text(NOTE.maxNameBytes));
-  const owner = reader.fixed(PUBLIC_KEY_BYTES);
-  const proof = reader.bounded(reader.u8(), 1) === 1 ? reader.fixed(SIGNATURE_BYTES) : null;
+  const owner = reader.view(PUBLIC_KEY_BYTES);
+  const proof = reader.bounded(reader.u8(), 1) === 1 ? reader.view(SIGNATURE_BYTES) : null;
   if (reader.failed === null && !isDeviceOf(peer, owner, proof)) reader.fail('malformed');
   return { kind: 'profile', displayName, team, owner: toHex(owner) };
 }

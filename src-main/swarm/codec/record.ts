@@ -18,9 +18,9 @@ export const HEAD_BYTES = PUBLIC_KEY_BYTES + 4 + 2 + 8 + HASH_BYTES + SIGNATURE_
 
 export interface RecordFields {
   /** Who made it and signed it. */
-  peer: Buffer;
+  peer: Uint8Array;
   /** 16 random bytes drawn at each start of the origin. */
-  instanceId: Buffer;
+  instanceId: Uint8Array;
   /** Counts the origin's records since its start. */
   seq: number;
   /** The origin's round. */
@@ -34,12 +34,12 @@ export interface SignedRecord extends RecordFields {
   /** Hash of `bytes`, 64 hex digits. */
   id: string;
   /** The whole record as relayed. */
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 
 const ENCODINGS: readonly BodyEncoding[] = ['raw', 'deflate'];
 
-export function signRecord(fields: Omit<RecordFields, 'peer'>, keys: KeyPair): SignedRecord {
+export function signRecord(fields: Omit<RecordFields, 'peer'>, keys: KeyPair): SignedRecord & { bytes: Buffer } {
   const unsigned = new ByteWriter()
     .u8(WIRE.recordVersion)
     .fixed(keys.publicKey, PUBLIC_KEY_BYTES)
@@ -59,27 +59,23 @@ export function recordId(bytes: Uint8Array): string {
   return toHex(hash('recordId', bytes));
 }
 
-/** Bounds and layout only; the returned record owns its bytes. */
+/** Bounds and layout only. All bytes of the returned record are views of `input`: whoever keeps them copies them. */
 export function decodeRecord(input: Uint8Array): Decoded<SignedRecord> {
   if (input.byteLength > MAX_RECORD_BYTES) return fault('oversize');
   const reader = new ByteReader(input);
   const version = reader.u8();
   if (reader.failed === null && version !== WIRE.recordVersion) return fault('unknownVersion');
-  const peer = reader.fixed(PUBLIC_KEY_BYTES);
-  const instanceId = reader.fixed(INSTANCE_ID_BYTES);
+  const peer = reader.view(PUBLIC_KEY_BYTES);
+  const instanceId = reader.view(INSTANCE_ID_BYTES);
   const seq = reader.u53();
   const round = reader.u32();
   const createdAt = reader.u53();
   const encoding = ENCODINGS[reader.u8()];
   if (encoding === undefined) return fault('malformed');
-  const bodyBytes = reader.bounded(reader.u16(), WIRE.maxBodyBytes);
-  const bodyAt = reader.at;
-  reader.view(bodyBytes);
+  const body = { encoding, bytes: reader.view(reader.bounded(reader.u16(), WIRE.maxBodyBytes)) };
   reader.view(SIGNATURE_BYTES);
   if (!reader.finished()) return fault(reader.failed ?? 'malformed');
-  const bytes = ownCopy(input);
-  const body = { encoding, bytes: bytes.subarray(bodyAt, bodyAt + bodyBytes) };
-  return { ok: true, value: { peer, instanceId, seq, round, createdAt, body, bytes, id: recordId(bytes) } };
+  return { ok: true, value: { peer, instanceId, seq, round, createdAt, body, bytes: input, id: recordId(input) } };
 }
 
 export function isRecordAuthentic(record: SignedRecord): boolean {
@@ -88,54 +84,54 @@ export function isRecordAuthentic(record: SignedRecord): boolean {
 }
 
 export interface Head {
-  peer: Buffer;
+  peer: Uint8Array;
   round: number;
   /** Records made in that round. */
   count: number;
   createdAt: number;
   /** Hash of the policy's name. */
-  policyHash: Buffer;
-  signature: Buffer;
+  policyHash: Uint8Array;
+  /** The whole head as gossiped. */
+  bytes: Uint8Array;
 }
 
 export function policyHash(policyName: string): Buffer {
-  return hash('policyName', Buffer.from(policyName, 'utf8'));
+  return hash('policyName', policyName);
 }
 
-export function signHead(fields: Omit<Head, 'peer' | 'signature'>, keys: KeyPair): Head {
-  const head = { ...fields, peer: keys.publicKey };
-  return { ...head, signature: sign('head', headMessage(head), keys.secretKey) };
-}
-
-export function isHeadAuthentic(head: Head): boolean {
-  return isSignedBy('head', headMessage(head), head.signature, head.peer);
-}
-
-function headMessage(head: Omit<Head, 'signature'>): Buffer {
-  return new ByteWriter()
-    .fixed(head.peer, PUBLIC_KEY_BYTES)
-    .u32(head.round)
-    .u16(head.count)
-    .u53(head.createdAt)
-    .fixed(head.policyHash, HASH_BYTES)
+export function signHead(fields: Omit<Head, 'peer' | 'bytes'>, keys: KeyPair): Head {
+  const unsigned = new ByteWriter()
+    .fixed(keys.publicKey, PUBLIC_KEY_BYTES)
+    .u32(fields.round)
+    .u16(fields.count)
+    .u53(fields.createdAt)
+    .fixed(fields.policyHash, HASH_BYTES)
     .bytes();
+  return { ...fields, peer: keys.publicKey, bytes: ownCopy(unsigned, sign('head', unsigned, keys.secretKey)) };
+}
+
+export function isHeadAuthentic({ peer, bytes }: Head): boolean {
+  const end = HEAD_BYTES - SIGNATURE_BYTES;
+  return isSignedBy('head', bytes.subarray(0, end), bytes.subarray(end), peer);
 }
 
 export function writeHead(out: ByteWriter, head: Head): void {
-  out.raw(headMessage(head)).fixed(head.signature, SIGNATURE_BYTES);
+  out.fixed(head.bytes, HEAD_BYTES);
 }
 
+/** All bytes of the returned head are views, as of `decodeRecord`. */
 export function readHead(reader: ByteReader): Head {
-  const peer = reader.fixed(PUBLIC_KEY_BYTES);
+  const from = reader.at;
+  const peer = reader.view(PUBLIC_KEY_BYTES);
   const round = reader.u32();
   const count = reader.u16();
   const createdAt = reader.u53();
-  return {
-    peer,
-    round,
-    count,
-    createdAt,
-    policyHash: reader.fixed(HASH_BYTES),
-    signature: reader.fixed(SIGNATURE_BYTES),
-  };
+  const policyHash = reader.view(HASH_BYTES);
+  reader.view(SIGNATURE_BYTES);
+  return { peer, round, count, createdAt, policyHash, bytes: reader.since(from) };
+}
+
+/** In memory of its own, so that it can be kept. */
+export function keptHead({ bytes }: Head): Head {
+  return readHead(new ByteReader(ownCopy(bytes)));
 }

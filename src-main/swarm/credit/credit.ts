@@ -21,7 +21,7 @@ import type { ReceiptRow, Score } from './receipt-book.ts';
 import { RecentIds } from '../recent-ids.ts';
 import { RecentMap } from '../recent.ts';
 import type { RejectionReason } from '../records/rejections.ts';
-import type { RoundClock } from '../records/round-clock.ts';
+import type { RoundClock, Start } from '../records/round-clock.ts';
 
 /** One owner, with all devices that have proven to be theirs. */
 export interface BoardRow extends Score {
@@ -51,7 +51,7 @@ export interface OwnScore extends Score {
 export interface CreditOptions {
   identity: Identity;
   instanceId: Buffer;
-  limits: Pick<SwarmLimits, 'maxPeerRows' | 'maxMembers' | 'seenRecords'>;
+  limits: Pick<SwarmLimits, 'maxPeerRows' | 'maxMembers'>;
   rounds: RoundClock;
   now: () => number;
   profile: () => { displayName: string; team: string };
@@ -60,6 +60,10 @@ export interface CreditOptions {
 }
 
 const MAX_PENDING = 256;
+/** A sheet a round of each of hundreds of members, for as long as relays hold them. */
+const MAX_SEEN_NOTES = 8_192;
+/** Own records can be pulled for sixteen rounds. */
+const MAX_PULLED = 2_048;
 /** The age at which relayed notes end is a quarter of an hour; the profile is said again before. */
 const PROFILE_EVERY_MS = 7 * 60_000;
 const REFUSALS_PER_SHEET = 8;
@@ -68,7 +72,7 @@ export class Credit {
   readonly book: ReceiptBook;
   readonly #options: CreditOptions;
   readonly #plausibility: PlausibilityWatch;
-  readonly #profiles: RecentMap<Profile>;
+  readonly #profiles: RecentMap<Pick<Profile, 'createdAt' | 'displayName' | 'team' | 'owner'>>;
   readonly #seen: RecentIds;
   readonly #adopted: Receipt[] = [];
   readonly #refused: Receipt[] = [];
@@ -83,8 +87,8 @@ export class Credit {
     this.#options = options;
     const { limits, identity, now } = options;
     this.#profiles = new RecentMap(limits.maxMembers);
-    this.#seen = new RecentIds(limits.seenRecords);
-    this.#pulledIds = new RecentIds(limits.seenRecords);
+    this.#seen = new RecentIds(MAX_SEEN_NOTES);
+    this.#pulledIds = new RecentIds(MAX_PULLED);
     this.#pulledBy = new RecentMap(limits.maxPeerRows);
     this.#plausibility = new PlausibilityWatch(limits.maxPeerRows);
     const ownerOf = (peer: PeerId) => (peer === identity.publicKey ? identity.owner.publicKey : this.#ownerOf(peer));
@@ -152,7 +156,7 @@ export class Credit {
     const receipts = [...refused, ...this.#adopted.splice(0, NOTE.maxReceipts - refused.length)];
     if (receipts.length === 0) return;
     const sheet = signSheet({ instanceId, round, createdAt: now(), receipts }, identity.keyPair);
-    this.#hold(sheet, `${identity.publicKey}/${toHex(instanceId)}`, round, true);
+    this.#hold(sheet, this.#options.rounds.note(identity.publicKey, toHex(instanceId), round), round, true);
   }
 
   board(window: Window): BoardRow[] {
@@ -209,8 +213,7 @@ export class Credit {
   }
 
   #admitSheet(peer: PeerId, sheet: Extract<Note, { kind: 'sheet' }>): { ok: true } | Refused {
-    const start = `${peer}/${toHex(sheet.instanceId)}`;
-    this.#options.rounds.note(start, sheet.round);
+    const start = this.#options.rounds.note(peer, toHex(sheet.instanceId), sheet.round);
     if (this.#options.rounds.isStale(start, sheet.round)) return refuse('expired');
     this.book.noteReceipts(peer, sheet.receipts);
     if (this.book.auditors.weight(peer) > 0) this.#hold(sheet, start, sheet.round, false);
@@ -220,8 +223,9 @@ export class Credit {
   #admitProfile(peer: PeerId, profile: Profile): { ok: true } | Refused {
     const known = this.#profiles.get(peer);
     if (known !== undefined && known.createdAt >= profile.createdAt) return refuse('duplicateRecord');
-    this.#profiles.set(peer, profile);
-    if (this.book.score(peer, 'week').checked > 0) this.#hold(profile, `${peer}/profile`, 0, false);
+    const { createdAt, displayName, team, owner } = profile;
+    this.#profiles.set(peer, { createdAt, displayName, team, owner });
+    if (this.book.score(peer, 'week').checked > 0) this.#hold(profile, this.#profileStart(peer), 0, false);
     return { ok: true };
   }
 
@@ -240,11 +244,16 @@ export class Credit {
     this.#told = { ...names };
     this.#profileAt = now();
     const signed = signProfile({ createdAt: now(), ...names }, identity.owner, identity.keyPair);
-    this.#hold(signed, `${identity.publicKey}/profile`, 0, true);
+    this.#hold(signed, this.#profileStart(identity.publicKey), 0, true);
   }
 
-  #hold(note: Note, start: string, round: number, own: boolean): void {
-    this.#options.hold({ id: note.id, origin: toHex(note.peer), start, round, bytes: note.bytes }, own);
+  /** A profile belongs to no start and no round. */
+  #profileStart(peer: PeerId): Start {
+    return this.#options.rounds.note(peer, 'profile', 0);
+  }
+
+  #hold({ id, bytes }: Note, start: Start, round: number, own: boolean): void {
+    this.#options.hold({ id, start, round, bytes }, own);
   }
 
   /** Those with a profile, also where nothing they made was worth counting. */

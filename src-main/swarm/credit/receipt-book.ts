@@ -16,9 +16,9 @@ import { RecentMap } from '../recent.ts';
 
 /** Records vouched for count at most so many times those checked here. */
 export const MAX_MULTIPLE = 4;
-/** Twice what a quarter of an hour can bring at the rate a node asks for; receipts about older records come no more. */
-const MAX_VERDICTS = 8_192;
-const MAX_CLAIMS = 8_192;
+/** What a quarter of an hour brings at the rate a node asks for, its own included; receipts about older records come no more. */
+const MAX_VERDICTS = 4_096;
+const MAX_CLAIMS = 4_096;
 const MAX_AUDITORS = 1_024;
 const AUDITORS_OF_RECORD = 16;
 /** Claims one auditor may have open, so that a few flooders do not push out the rest. */
@@ -38,11 +38,17 @@ interface VerifiedRecord extends Judged {
   auditors: PeerId[];
   credited: boolean;
 }
+interface Vote {
+  auditor: PeerId;
+  right: number;
+  of: number;
+}
 interface Claim {
   origin: PeerId;
   round: number;
   at: number;
-  votes: Map<PeerId, { right: number; of: number }>;
+  /** One an auditor; a list, as above. */
+  votes: Vote[];
   counted: number;
 }
 interface Counts {
@@ -119,7 +125,7 @@ export class ReceiptBook {
     this.#claims.delete(key);
     this.#release(claim);
     this.#recount(claim, 0);
-    for (const [auditor, vote] of claim.votes) this.#judge(auditor, { ...vote, origin: claim.origin }, verified);
+    for (const vote of claim.votes) this.#judge(vote.auditor, { ...vote, origin: claim.origin }, verified);
   }
 
   /** Receipts whose signature was checked. */
@@ -154,9 +160,9 @@ export class ReceiptBook {
     for (const [record, { origin: of, ...each }] of this.#verified.entries())
       if (of === origin) rows.push(this.#row(record, each, true, each.auditors));
     for (const [record, claim] of this.#claims.entries()) {
-      const [vote] = claim.votes.values();
+      const [vote] = claim.votes;
       if (claim.origin === origin && vote !== undefined)
-        rows.push(this.#row(record, { ...claim, ...vote }, false, claim.votes.keys()));
+        rows.push(this.#row(record, { ...claim, ...vote }, false, auditorsOf(claim)));
     }
     return rows.sort((a, b) => b.at - a.at).slice(0, limit);
   }
@@ -170,7 +176,7 @@ export class ReceiptBook {
       sets.set(origin, set);
     };
     for (const { origin, auditors } of this.#verified.values()) note(origin, auditors);
-    for (const { origin, votes } of this.#claims.values()) note(origin, votes.keys());
+    for (const claim of this.#claims.values()) note(claim.origin, auditorsOf(claim));
     return new Map([...sets].map(([origin, set]) => [origin, set.size]));
   }
 
@@ -225,10 +231,10 @@ export class ReceiptBook {
     const open = this.#openClaims.get(auditor) ?? 0;
     if (open >= CLAIMS_OF_AUDITOR) return;
     const known = this.#claims.get(record);
-    if (known !== undefined && (known.votes.has(auditor) || known.votes.size >= AUDITORS_OF_RECORD)) return;
-    const claim = known ?? { origin, round, at: this.#options.now(), votes: new Map(), counted: 0 };
+    if (known !== undefined && (hasVoteOf(known, auditor) || known.votes.length >= AUDITORS_OF_RECORD)) return;
+    const claim = known ?? { origin, round, at: this.#options.now(), votes: [], counted: 0 };
     if (claim.origin !== origin) return;
-    claim.votes.set(this.#nameOf(auditor), { right, of });
+    claim.votes = [...claim.votes, { auditor: this.#nameOf(auditor), right, of }];
     this.#openClaims.set(auditor, open + 1);
     const forgotten = this.#claims.set(record, claim);
     if (forgotten !== undefined) this.#release(forgotten);
@@ -237,13 +243,13 @@ export class ReceiptBook {
 
   /** A forgotten claim's credit stays where it was counted; only the room it took with its auditors is free again. */
   #release(claim: Claim): void {
-    for (const auditor of claim.votes.keys())
+    for (const { auditor } of claim.votes)
       this.#openClaims.set(auditor, Math.max(0, (this.#openClaims.get(auditor) ?? 1) - 1));
   }
 
   #reweigh(auditor: PeerId): void {
     for (const claim of this.#claims.values())
-      if (claim.votes.has(auditor)) this.#recount(claim, creditOf(claim, this.auditors));
+      if (hasVoteOf(claim, auditor)) this.#recount(claim, creditOf(claim, this.auditors));
   }
 
   #recount(claim: Claim, credit: number): void {
@@ -286,10 +292,18 @@ export function shortId(id: string): string {
   return Buffer.from(id.slice(0, NOTE.idBytes * 2), 'latin1').toString('latin1');
 }
 
+function auditorsOf({ votes }: Claim): PeerId[] {
+  return votes.map(({ auditor }) => auditor);
+}
+
+function hasVoteOf({ votes }: Claim, auditor: PeerId): boolean {
+  return votes.some((vote) => vote.auditor === auditor);
+}
+
 /** The second largest weight among auditors that say the same: one alone, however believed, is not enough. */
 function creditOf({ votes }: Claim, auditors: Auditors): number {
   const byVerdict = new Map<string, number[]>();
-  for (const [auditor, { right, of }] of votes) {
+  for (const { auditor, right, of } of votes) {
     const key = `${String(right)}/${String(of)}`;
     byVerdict.set(key, [...(byVerdict.get(key) ?? []), auditors.weight(auditor)]);
   }

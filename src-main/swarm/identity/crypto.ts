@@ -51,27 +51,48 @@ function namespace(purpose: Purpose): Buffer {
   return known;
 }
 
+/** Text stands for its UTF-8. */
+type Part = Uint8Array | string;
+
 /** 32-byte hash; every part is length-prefixed, so that (ab, c) and (a, bc) differ. */
-export function hash(purpose: Purpose, ...parts: Uint8Array[]): Buffer {
+export function hash(purpose: Purpose, ...parts: Part[]): Buffer {
   return digest(purpose, parts);
 }
 
 /** As `hash`, with a 32-byte key. */
-export function mac(purpose: Purpose, key: Buffer, ...parts: Uint8Array[]): Buffer {
+export function mac(purpose: Purpose, key: Buffer, ...parts: Part[]): Buffer {
   return digest(purpose, parts, key);
 }
 
-function digest(purpose: Purpose, parts: Uint8Array[], key?: Buffer): Buffer {
-  const out = Buffer.alloc(HASH_BYTES);
-  const inputs: Buffer[] = [namespace(purpose)];
-  for (const part of parts) {
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32LE(part.byteLength);
-    inputs.push(length, asBuffer(part));
-  }
-  if (key === undefined) sodium.crypto_generichash_batch(out, inputs);
-  else sodium.crypto_generichash_batch(out, inputs, key);
+/** Where messages are put together, a thousand a minute; longer ones get memory of their own. */
+const desk = Buffer.allocUnsafeSlow(32 * 1024);
+/** UTF-8 of one UTF-16 unit. */
+const MAX_BYTES_OF_UNIT = 3;
+
+function digest(purpose: Purpose, parts: readonly Part[], key?: Buffer): Buffer {
+  const message = written(namespace(purpose), parts);
+  const out = Buffer.allocUnsafe(HASH_BYTES);
+  if (key === undefined) sodium.crypto_generichash(out, message);
+  else sodium.crypto_generichash(out, message, key);
+  message.fill(0); // seeds and secrets are hashed, too
   return out;
+}
+
+function written(name: Buffer, parts: readonly Part[]): Buffer {
+  let most = name.byteLength;
+  for (const part of parts) most += 4 + (typeof part === 'string' ? part.length * MAX_BYTES_OF_UNIT : part.byteLength);
+  const message = most <= desk.byteLength ? desk : Buffer.allocUnsafe(most);
+  let at = name.copy(message);
+  for (const part of parts) {
+    const start = at + 4;
+    if (typeof part === 'string') at = start + message.write(part, start, 'utf8');
+    else {
+      message.set(part, start);
+      at = start + part.byteLength;
+    }
+    message.writeUInt32LE(at - start, start - 4);
+  }
+  return message.subarray(0, at);
 }
 
 export function keyPairFromSeed(seed: Uint8Array): KeyPair {

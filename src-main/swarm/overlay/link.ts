@@ -25,7 +25,7 @@ export interface LinkHandlers {
   onReady: (link: Link) => void;
   onHeads: (link: Link, heads: Heads['heads']) => void;
   /** What to answer; the link has already checked how often the peer may ask. */
-  onPull: (link: Link, pull: Pull) => Buffer[];
+  onPull: (link: Link, pull: Pull) => Uint8Array[];
   /** Other peers, for one that is sent away. */
   hintsFor: (link: Link) => Buffer[];
   /** The peer is busy and names others; a stranger's word. */
@@ -77,8 +77,8 @@ interface OutstandingPull {
   settle: (outcome: PullOutcome) => void;
 }
 
-/** Record ids remembered per connection and direction. */
-const REMEMBERED_IDS = 4096;
+/** Record ids remembered per connection: no peer sends one twice, and sixteen full answers are more than a round brings. */
+const REMEMBERED_IDS = 1024;
 /** A timer that fires so much later than it was set for means that this process stood still: nobody else is to blame. */
 const OWN_STALL_MS = 1_000;
 /** So many bytes within one timeout mean that an answer is on its way over a slow line: it is waited for, a few times over. */
@@ -107,9 +107,10 @@ export class Link {
   gossipedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic ms before which the peer wants no pull. */
   restUntilMs = 0;
-  /** Ids this connection has brought, and those sent on it. */
+  /** Stands for this connection in the feed; 0 until ready. */
+  bit = 0;
+  /** Ids this connection has brought. */
   readonly received = new RecentIds(REMEMBERED_IDS);
-  readonly sent = new RecentIds(REMEMBERED_IDS);
   readonly #options: LinkOptions;
   readonly #gate: FrameGate;
   readonly #channel: MuxChannel | null;

@@ -13,7 +13,7 @@ import type { SignedRecord } from '../codec/record.ts';
 import { hash, toHex } from '../identity/crypto.ts';
 import { RecentIds } from '../recent-ids.ts';
 import type { RejectionReason } from './rejections.ts';
-import type { RoundClock } from './round-clock.ts';
+import type { RoundClock, Start } from './round-clock.ts';
 
 /** Regenerates the task and scores every text: `rewards[i]` in [0, 1] belongs to `texts[i]`. Pure and bounded in time. */
 export type VerifyTexts = (
@@ -25,8 +25,7 @@ export interface Admitted {
   ok: true;
   group: Group;
   record: SignedRecord;
-  /** Key of the round clock. */
-  start: string;
+  start: Start;
 }
 export interface Refused {
   ok: false;
@@ -46,10 +45,6 @@ export interface AdmissionOptions {
   now: () => number;
   /** A record signed with this node's own key arrived. */
   onOwnRecord: (record: SignedRecord) => void;
-}
-
-export function startKey(peer: PeerId, instanceId: Uint8Array): string {
-  return `${peer}/${toHex(instanceId)}`;
 }
 
 export class Admission {
@@ -79,10 +74,9 @@ export class Admission {
       this.#options.onOwnRecord(record);
       return refuse('ownRecord');
     }
-    const start = startKey(origin, record.instanceId);
-    this.#options.rounds.note(start, record.round);
+    const start = this.#options.rounds.note(origin, toHex(record.instanceId), record.round);
     if (this.#options.rounds.isStale(start, record.round)) return { ...refuse('expired'), record };
-    const content = this.#admitContent(record, origin);
+    const content = this.#admitContent(record, start.peer);
     return content.ok ? { ok: true, record, start, group: content.group } : { ...content, record };
   }
 
@@ -90,7 +84,8 @@ export class Admission {
     const body = unpackBody(record.body);
     if (!body.ok) return refuse(body.reason);
     const spelling = spellingOf(body.value.task);
-    let contents = contentKeys(spelling, body.value);
+    const texts = new Set(body.value.completions.map((completion) => completion.text));
+    let contents = contentKeys(spelling, texts);
     if (this.#isCopy(contents)) return refuse('duplicateContent');
 
     const checked = this.#verify(body.value);
@@ -98,7 +93,7 @@ export class Admission {
     // Again with the reference as this node writes it: another spelling of the same task is the same task.
     const ownSpelling = spellingOf(checked.ref);
     if (ownSpelling !== spelling) {
-      contents = contentKeys(ownSpelling, body.value);
+      contents = contentKeys(ownSpelling, texts);
       if (this.#isCopy(contents)) return refuse('duplicateContent');
     }
     for (const key of contents) this.#seenTexts.add(key);
@@ -107,11 +102,12 @@ export class Admission {
 
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
-    for (const key of contentKeys(spellingOf(body.task), body)) this.#seenTexts.add(key);
+    const texts = new Set(body.completions.map((completion) => completion.text));
+    for (const key of contentKeys(spellingOf(body.task), texts)) this.#seenTexts.add(key);
   }
 
   /** At least half of the distinct completions have been here before. */
-  #isCopy(contents: string[]): boolean {
+  #isCopy(contents: Uint8Array[]): boolean {
     return contents.filter((key) => this.#seenTexts.has(key)).length * 2 >= contents.length;
   }
 
@@ -147,10 +143,9 @@ export class Admission {
 }
 
 /** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
-function contentKeys(spelling: string, body: RecordBody): string[] {
-  const task = Buffer.from(spelling, 'utf8');
-  const texts = new Set(body.completions.map((completion) => completion.text));
-  return [...texts].map((text) => toHex(hash('content', task, Buffer.from(text, 'utf8')).subarray(0, 16)));
+function contentKeys(spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
+  const task = hash('content', spelling);
+  return Array.from(texts, (text) => hash('content', task, text));
 }
 
 function spellingOf({ generator, version, config, seed, index }: TaskRef): string {

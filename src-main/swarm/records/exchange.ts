@@ -233,10 +233,22 @@ export class Exchange {
       link.close('doubledIdentity');
       return;
     }
+    link.bit = this.#freeBit();
+    if (link.bit === 0) {
+      link.close('full');
+      return;
+    }
     this.#options.onRelayOffer(link.peer, link.handshake?.relayKey ?? null);
     this.#sendHeads(link);
     this.#pullSoon(link);
     this.#options.onChange();
+  }
+
+  /** 0 when all are taken. */
+  #freeBit(): number {
+    let taken = 0;
+    for (const link of this.#links.values()) taken |= link.bit;
+    return ~taken & (taken + 1) & 0x7fff_ffff;
   }
 
   #onHeads(link: Link, heads: Head[]): void {
@@ -251,15 +263,13 @@ export class Exchange {
     }
   }
 
-  #onPull(link: Link, pull: Pull): Buffer[] {
+  #onPull(link: Link, pull: Pull): Uint8Array[] {
     const { feed, elapsed, random } = this.#options;
-    const asker = { peer: link.peer, hasHad: (id: string) => link.sent.has(id) || link.received.has(id) };
-    const records = feed.answer(pull, asker, elapsed(), random);
-    for (const record of records) link.sent.add(record.id);
+    const records = feed.answer(pull, link, elapsed(), random);
     this.#options.onGiven(
       link.peer,
       records
-        .filter(({ origin, bytes }) => origin === this.#options.ownKey && !isNote(bytes))
+        .filter(({ start, bytes }) => start.peer === this.#options.ownKey && !isNote(bytes))
         .map((record) => record.id),
     );
     return records.map((record) => record.bytes);
@@ -298,6 +308,8 @@ export class Exchange {
       this.#links.delete(link.peer);
       this.#options.onRelayOffer(link.peer, null);
     }
+    this.#options.feed.forget(link.bit);
+    link.bit = 0;
     this.#options.onChange();
   }
 
@@ -373,7 +385,12 @@ export class Exchange {
     let sliceStart = performance.now();
     for (const bytes of records) {
       if (this.#closed || (link.state === 'closed' && this.#isBanned(link))) break;
-      const result = this.#options.admit(bytes, (id) => !link.received.add(id));
+      let recordId = '';
+      const result = this.#options.admit(bytes, (id) => {
+        recordId = id;
+        return !link.received.add(id);
+      });
+      this.#options.feed.noteHad(recordId, link.bit);
       if (result.ok && !('group' in result)) continue;
       if (result.ok) {
         admittedCount++;

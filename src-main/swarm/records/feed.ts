@@ -1,33 +1,48 @@
 /**
  * Records this node can give: its own, and those of others that it has verified and holds for relaying.
  * Answers a pull half with own and half with held records (the pull says the share), chosen at random among those the
- * asking peer cannot have had from here. Bounded in bytes and age, oldest first. Knows nothing of groups or rewards.
+ * asking peer cannot have had from here. Bounded in memory and age, oldest first. Knows nothing of groups or rewards.
  */
 import type { PeerId } from '../../types.ts';
 import type { Pull } from '../codec/messages.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
-import type { RoundClock } from './round-clock.ts';
+import { bytesOf, RecordBlocks } from './record-blocks.ts';
+import type { Stored } from './record-blocks.ts';
+import type { RoundClock, Start } from './round-clock.ts';
 
 export interface FeedRecord {
   id: string;
-  origin: PeerId;
-  /** Key of the round clock. */
-  start: string;
+  /** Of its origin. */
+  start: Start;
   round: number;
-  bytes: Buffer;
+  /** Copied by the feed. In an answer a view that is valid until something is added or expires. */
+  bytes: Uint8Array;
   /** Monotonic ms at which it was made or received here. */
   atMs: number;
 }
 
-/** Who asks, and what it has had over this connection. */
+/** Who asks. */
 export interface Asker {
   peer: PeerId;
-  hasHad(id: string): boolean;
+  /** One bit of 31 that stands for this connection until `forget`; 0 for one of which nothing is remembered. */
+  bit: number;
+}
+
+interface Kept extends Omit<FeedRecord, 'bytes'> {
+  stored: Stored;
+  /** Where in the deck it is. */
+  place: number;
+  /** Bits of the connections over which it came or went. */
+  hadBy: number;
 }
 
 class Shelf {
-  readonly records = new Map<string, FeedRecord>();
+  /** In order of arrival. */
+  readonly #records = new Map<string, Kept>();
+  /** The same in any order: drawing shuffles it as far as it looks. */
+  readonly #deck: Kept[] = [];
+  readonly #blocks = new RecordBlocks();
   readonly #maxBytes: number;
   #bytes = 0;
 
@@ -35,22 +50,71 @@ class Shelf {
     this.#maxBytes = maxBytes;
   }
 
+  get size(): number {
+    return this.#records.size;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }
 
-  add(record: FeedRecord): void {
-    if (this.records.has(record.id)) return;
-    this.records.set(record.id, record);
-    this.#bytes += record.bytes.byteLength;
-    for (const oldest of this.records.values()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.remove(oldest);
+  /** Memory taken, holes included. */
+  get blockBytes(): number {
+    return this.#blocks.bytes;
+  }
+
+  add({ bytes, ...record }: FeedRecord): void {
+    if (this.#records.has(record.id)) return;
+    const kept = { ...record, stored: this.#blocks.store(bytes), place: this.#deck.length, hadBy: 0 };
+    this.#records.set(record.id, kept);
+    this.#deck.push(kept);
+    this.#bytes += bytes.byteLength;
+    for (const oldest of this.#records.values()) {
+      if (this.#blocks.bytes <= this.#maxBytes || this.#records.size === 1) break;
+      this.#remove(oldest);
     }
   }
 
-  remove(record: FeedRecord): void {
-    if (this.records.delete(record.id)) this.#bytes -= record.bytes.byteLength;
+  get(id: string): Kept | undefined {
+    return this.#records.get(id);
+  }
+
+  values(): Iterable<Kept> {
+    return this.#records.values();
+  }
+
+  removeWhere(isOver: (record: Kept) => boolean): void {
+    for (const record of this.#records.values()) if (isOver(record)) this.#remove(record);
+  }
+
+  /** Up to `count` of those that are wanted, uniformly without replacement. `random` is uniform in [0, 1). */
+  draw(count: number, isWanted: (record: Kept) => boolean, random: () => number): Kept[] {
+    const deck = this.#deck;
+    const drawn: Kept[] = [];
+    for (let i = 0; i < deck.length && drawn.length < count; i++) {
+      const record = this.#moveTo(i, i + Math.floor(random() * (deck.length - i)));
+      if (isWanted(record)) drawn.push(record);
+    }
+    return drawn;
+  }
+
+  /** Lets the records at the two places change them; returns the one that is at the first now. */
+  #moveTo(place: number, from: number): Kept {
+    const moved = this.#deck[from]!;
+    const displaced = this.#deck[place]!;
+    this.#deck[from] = displaced;
+    displaced.place = from;
+    this.#deck[place] = moved;
+    moved.place = place;
+    return moved;
+  }
+
+  #remove(record: Kept): void {
+    this.#records.delete(record.id);
+    this.#moveTo(record.place, this.#deck.length - 1);
+    this.#deck.pop();
+    this.#bytes -= record.stored.byteLength;
+    this.#blocks.drop(record.stored);
   }
 }
 
@@ -67,8 +131,15 @@ export class Feed {
     this.#rounds = rounds;
   }
 
-  get counts(): { own: number; held: number; bytes: number } {
-    return { own: this.#own.records.size, held: this.#held.records.size, bytes: this.#own.bytes + this.#held.bytes };
+  /** `blockBytes`: memory taken for `bytes`. */
+  get counts(): { own: number; held: number; bytes: number; blockBytes: number } {
+    const [own, held] = [this.#own, this.#held];
+    return {
+      own: own.size,
+      held: held.size,
+      bytes: own.bytes + held.bytes,
+      blockBytes: own.blockBytes + held.blockBytes,
+    };
   }
 
   addOwn(record: FeedRecord): void {
@@ -79,50 +150,54 @@ export class Feed {
     this.#held.add(record);
   }
 
-  expire(nowMs: number): void {
-    for (const shelf of [this.#own, this.#held])
-      for (const record of [...shelf.records.values()])
-        if (nowMs - record.atMs > this.#maxAgeMs || this.#rounds.isStale(record.start, record.round))
-          shelf.remove(record);
+  /** The connection has brought this record: it is not sent back. */
+  noteHad(id: string, bit: number): void {
+    const record = this.#held.get(id) ?? this.#own.get(id);
+    if (record !== undefined) record.hadBy |= bit;
   }
 
-  /** At most `pull.count` records within `pull.maxBytes` and the bound of one message. */
+  /** The connection is over, and its bit may stand for another. */
+  forget(bit: number): void {
+    for (const shelf of [this.#own, this.#held]) for (const record of shelf.values()) record.hadBy &= ~bit;
+  }
+
+  expire(nowMs: number): void {
+    const isOver = ({ atMs, start, round }: Kept) =>
+      nowMs - atMs > this.#maxAgeMs || this.#rounds.isStale(start, round);
+    this.#own.removeWhere(isOver);
+    this.#held.removeWhere(isOver);
+  }
+
+  /** At most `pull.count` records within `pull.maxBytes` and the bound of one message; none twice over one connection. */
   answer(pull: Pull, asker: Asker, nowMs: number, random: () => number): FeedRecord[] {
-    const wanted = (record: FeedRecord) =>
-      record.origin !== asker.peer &&
+    const isWanted = (record: Kept) =>
+      record.start.peer !== asker.peer &&
       nowMs - record.atMs <= Math.min(pull.maxAgeMs, this.#maxAgeMs) &&
       !this.#rounds.isStale(record.start, record.round) &&
-      !asker.hasHad(record.id);
-    const own = shuffled([...this.#own.records.values()].filter(wanted), random);
-    const held = shuffled([...this.#held.records.values()].filter(wanted), random);
-    const ownFirst = Math.round((pull.count * pull.ownPercent) / 100);
-    const ordered = [
-      ...own.slice(0, ownFirst),
-      ...held.slice(0, pull.count - Math.min(ownFirst, own.length)),
-      ...own.slice(ownFirst),
-    ];
-    return withinBytes(ordered.slice(0, pull.count), Math.min(pull.maxBytes, WIRE.maxAnswerBytes));
+      (record.hadBy & asker.bit) === 0;
+    const own = this.#own.draw(pull.count, isWanted, random);
+    const ownFirst = Math.min(Math.round((pull.count * pull.ownPercent) / 100), own.length);
+    const held = this.#held.draw(pull.count - ownFirst, isWanted, random);
+    const ordered = [...own.slice(0, ownFirst), ...held, ...own.slice(ownFirst)].slice(0, pull.count);
+    const given = withinBytes(ordered, Math.min(pull.maxBytes, WIRE.maxAnswerBytes));
+    for (const record of given) record.hadBy |= asker.bit;
+    return given.map(asGiven);
   }
 }
 
-function withinBytes(records: FeedRecord[], maxBytes: number): FeedRecord[] {
+/** Its bytes are a view into its block. */
+function asGiven({ id, start, round, atMs, stored }: Kept): FeedRecord {
+  return { id, start, round, atMs, bytes: bytesOf(stored) };
+}
+
+function withinBytes(records: Kept[], maxBytes: number): Kept[] {
   let left = maxBytes;
-  const chosen: FeedRecord[] = [];
+  const chosen: Kept[] = [];
   for (const record of records) {
-    const bytes = record.bytes.byteLength + 2;
+    const bytes = record.stored.byteLength + 2;
     if (bytes > left) continue;
     left -= bytes;
     chosen.push(record);
   }
   return chosen;
-}
-
-function shuffled<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const swap = items[i]!;
-    items[i] = items[j]!;
-    items[j] = swap;
-  }
-  return items;
 }

@@ -3,7 +3,7 @@
  * Bounded; only authentic heads get in; an older head never replaces a newer one of the same policy and peer.
  */
 import type { PeerId } from '../../types.ts';
-import { isHeadAuthentic } from '../codec/record.ts';
+import { isHeadAuthentic, keptHead } from '../codec/record.ts';
 import type { Head } from '../codec/record.ts';
 import { toHex } from '../identity/crypto.ts';
 import { RecentMap } from '../recent.ts';
@@ -29,7 +29,7 @@ export class Members {
     const known = this.#heads.get(peer);
     if (known !== undefined && known.createdAt >= head.createdAt) return 'old';
     if (!isHeadAuthentic(head)) return 'forged';
-    this.#heads.set(peer, head);
+    this.#heads.set(peer, keptHead(head));
     return 'news';
   }
 

@@ -4,12 +4,12 @@
  */
 import type { Group, PeerId } from '../../types.ts';
 import type { SwarmLimits } from '../limits.ts';
-import type { RoundClock } from './round-clock.ts';
+import type { RoundClock, Start } from './round-clock.ts';
 
 interface Entry {
   group: Group;
-  /** Key of the round clock. */
-  start: string;
+  /** Of its origin. */
+  start: Start;
   /** Who delivered it: an address, or a key where the address says nothing. */
   source: string;
   bytes: number;
@@ -56,7 +56,7 @@ export class Pool {
   }
 
   /** `nowMs` is monotonic. The origin's oldest make room for its own newer ones, the largest source's oldest for the rest. */
-  add(group: Group, start: string, nowMs: number, source: string): void {
+  add(group: Group, start: Start, nowMs: number, source: string): void {
     if (this.#entries.has(group.id)) return;
     const entry: Entry = { group, start, source, bytes: groupBytes(group), atMs: nowMs };
     this.#entries.set(group.id, entry);
@@ -76,7 +76,7 @@ export class Pool {
   /** Drops what is too old by receive time or by round; returns how many. */
   expire(nowMs: number): number {
     const before = this.#entries.size;
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#entries.values()) {
       const tooOld = nowMs - entry.atMs > this.#limits.maxAgeMs;
       if (tooOld || this.#rounds.isStale(entry.start, entry.group.round)) this.#remove(entry);
     }
@@ -115,7 +115,7 @@ export class Pool {
   /** Drops the groups without a reward spread; returns the others. */
   #useful(): Entry[] {
     const useful: Entry[] = [];
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#entries.values()) {
       if (hasSpread(entry.group.completions.map((completion) => completion.reward))) useful.push(entry);
       else this.#remove(entry);
     }

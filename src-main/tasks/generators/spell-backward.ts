@@ -6,10 +6,14 @@ import { judgeAnswer } from '../answer-match.ts';
 import { ordered } from '../config-fields.ts';
 import { lettersCredit } from '../credit/credit-rules.ts';
 import { defineGenerator } from '../define-generator.ts';
+import type { PythonRandom } from '../python-random.ts';
 import { WORDS } from '../words.ts';
 
-function wordsBetween(min: number, max: number): readonly string[] {
-  return WORDS.filter((word) => word.length >= min && word.length <= max);
+/** One of the words of `min` to `max` letters, all alike likely. Counts them first: a list of them would be made for every task. */
+function chooseWord(random: PythonRandom, min: number, max: number): string {
+  const fits = (word: string) => word.length >= min && word.length <= max;
+  let left = random.randbelow(WORDS.reduce((count, word) => count + (fits(word) ? 1 : 0), 0));
+  return WORDS.find((word) => fits(word) && left-- === 0)!;
 }
 
 export const spellBackward = defineGenerator({
@@ -27,7 +31,7 @@ export const spellBackward = defineGenerator({
     { name: 'hard', config: { min_word_len: 7 } },
   ],
   draw(random, config) {
-    const word = random.choice(wordsBetween(config.min_word_len, config.max_word_len));
+    const word = chooseWord(random, config.min_word_len, config.max_word_len);
     return {
       question: [
         `Write the word "${word}" with its letters in reverse order.`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Admission, startKey } from '../../../src-main/swarm/records/admission.ts';
+import { Admission } from '../../../src-main/swarm/records/admission.ts';
 import type { VerifyTexts } from '../../../src-main/swarm/records/admission.ts';
 import { packBody } from '../../../src-main/swarm/codec/body.ts';
 import { signRecord } from '../../../src-main/swarm/codec/record.ts';
@@ -50,7 +50,7 @@ test('an admitted group carries only what this node computed, and who signed it'
     result.group.completions.map((completion) => completion.reward),
     [1, 0],
   );
-  assert.equal(result.start, startKey(toHex(other.publicKey), INSTANCE));
+  assert.deepEqual(result.start, { peer: toHex(other.publicKey), newestRound: result.group.round });
 });
 
 test('a verifier that answers nonsense admits nothing', () => {

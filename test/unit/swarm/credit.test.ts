@@ -12,7 +12,7 @@ import type { Group } from '../../../src-main/types.ts';
 
 function scene() {
   let now = 1_000_000_000;
-  const held: Buffer[] = [];
+  const held: Uint8Array[] = [];
   const names = { displayName: '', team: '' };
   const identity = identityFromSeed(randomBytes(32));
   const credit = new Credit({

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupBytes, hasSpread, Pool } from '../../../src-main/swarm/records/pool.ts';
 import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
+import type { Start } from '../../../src-main/swarm/records/round-clock.ts';
 import type { Group } from '../../../src-main/types.ts';
 
 let next = 0;
@@ -17,6 +18,7 @@ function group(origin: string, rewards = [1, 0], round = 1, text = 'x'): Group {
     receivedAt: 0,
   };
 }
+const anyStart: Start = { peer: 'any', newestRound: 0 };
 function open(changes: { poolGroups?: number; poolBytes?: number; poolShareOfOrigin?: number } = {}) {
   const rounds = new RoundClock(100, 4);
   const limits = { poolGroups: 100, poolBytes: 1e6, poolShareOfOrigin: 1, maxAgeMs: 1000, ...changes };
@@ -31,7 +33,7 @@ test('sampling drops groups without a spread first, takes without replacement, a
     [0, 0],
     [0.5, 1],
   ])
-    pool.add(group('a', rewards), 'a/1', 0, 'n');
+    pool.add(group('a', rewards), anyStart, 0, 'n');
   const first = pool.sample(1, () => 0);
   assert.equal(first.length, 1);
   assert.equal(pool.size, 1, 'the two flat groups went too');
@@ -53,7 +55,7 @@ test('sampling is uniform over groups', () => {
   let state = 1;
   const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
   for (let trial = 0; trial < 2000; trial++) {
-    for (const origin of ['a', 'b', 'c', 'd']) pool.add(group(origin), `${origin}/1`, 0, 'n');
+    for (const origin of ['a', 'b', 'c', 'd']) pool.add(group(origin), anyStart, 0, 'n');
     for (const { origin } of pool.sample(2, random)) hits.set(origin, (hits.get(origin) ?? 0) + 1);
     pool.sample(9, random);
   }
@@ -62,7 +64,7 @@ test('sampling is uniform over groups', () => {
 
 test('bounded in groups, in bytes, and per origin; the oldest go', () => {
   const few = open({ poolGroups: 3 }).pool;
-  for (let i = 0; i < 10; i++) few.add(group(`o${String(i)}`), 's', i, 'n');
+  for (let i = 0; i < 10; i++) few.add(group(`o${String(i)}`), anyStart, i, 'n');
   assert.deepEqual(
     few
       .sample(9, () => 0)
@@ -73,13 +75,13 @@ test('bounded in groups, in bytes, and per origin; the oldest go', () => {
 
   const size = groupBytes(group('a', [1, 0], 1, 'y'.repeat(500)));
   const small = open({ poolBytes: size * 2.5 }).pool;
-  for (let i = 0; i < 10; i++) small.add(group(`o${String(i)}`, [1, 0], 1, 'y'.repeat(500)), 's', i, 'n');
+  for (let i = 0; i < 10; i++) small.add(group(`o${String(i)}`, [1, 0], 1, 'y'.repeat(500)), anyStart, i, 'n');
   assert.equal(small.size, 2);
   assert.ok(small.bytes <= size * 2.5);
 
   const shared = open({ poolGroups: 8, poolShareOfOrigin: 0.25 }).pool;
-  shared.add(group('honest'), 's', 0, 'n');
-  for (let i = 0; i < 50; i++) shared.add(group('flooder', [1, 0], i), 's', 1, 'n');
+  shared.add(group('honest'), anyStart, 0, 'n');
+  for (let i = 0; i < 50; i++) shared.add(group('flooder', [1, 0], i), anyStart, 1, 'n');
   assert.equal(shared.size, 3);
   const rounds = shared
     .sample(9, () => 0)
@@ -90,11 +92,12 @@ test('bounded in groups, in bytes, and per origin; the oldest go', () => {
 
 test('expiry by receive time and by the origin’s newest round', () => {
   const { pool, rounds } = open();
-  pool.add(group('a', [1, 0], 1), 'a/1', 0, 'n');
-  pool.add(group('a', [1, 0], 9), 'a/1', 500, 'n');
-  rounds.note('a/1', 5);
+  const start = rounds.note('a', '1', 1);
+  pool.add(group('a', [1, 0], 1), start, 0, 'n');
+  pool.add(group('a', [1, 0], 9), start, 500, 'n');
+  rounds.note('a', '1', 5);
   assert.equal(pool.expire(900), 0, 'four rounds behind is still good');
-  rounds.note('a/1', 6);
+  rounds.note('a', '1', 6);
   assert.equal(pool.expire(900), 1);
   assert.equal(pool.expire(1501), 1);
   assert.equal(pool.size, 0);
@@ -103,9 +106,9 @@ test('expiry by receive time and by the origin’s newest round', () => {
 test('whoever delivers most makes room, so a flood of free keys displaces itself', () => {
   for (const changes of [{ poolGroups: 20 }, { poolBytes: 20 * groupBytes(group('o123')) }]) {
     const { pool } = open(changes);
-    for (let i = 0; i < 8; i++) pool.add(group('h1'), 's', i, 'honest 1');
-    for (let i = 0; i < 6; i++) pool.add(group('h2'), 's', 10 + i, 'honest 2');
-    for (let i = 0; i < 500; i++) pool.add(group(`o${String(i % 400)}`), 's', 20 + i, 'flooder');
+    for (let i = 0; i < 8; i++) pool.add(group('h1'), anyStart, i, 'honest 1');
+    for (let i = 0; i < 6; i++) pool.add(group('h2'), anyStart, 10 + i, 'honest 2');
+    for (let i = 0; i < 500; i++) pool.add(group(`o${String(i % 400)}`), anyStart, 20 + i, 'flooder');
     const left = pool.sample(99, () => 0).map((g) => g.origin);
     assert.equal(left.filter((origin) => origin === 'h1').length, 7, 'the two largest shares meet');
     assert.equal(left.filter((origin) => origin === 'h2').length, 6);
@@ -116,7 +119,7 @@ test('whoever delivers most makes room, so a flood of free keys displaces itself
 test('a caller may choose: what it picks of what it was offered leaves the pool, once, and nothing else', () => {
   const { pool } = open();
   const groups = [group('a'), group('b'), group('b'), group('c', [1, 1])];
-  for (const each of groups) pool.add(each, `${each.origin}/1`, 0, 'n');
+  for (const each of groups) pool.add(each, anyStart, 0, 'n');
   const offered: Group[] = [];
   const taken = pool.take((useful) => {
     offered.push(...useful);
