@@ -228,7 +228,8 @@ test('more records than were asked for, and forged heads', async (t) => {
   await liar.greet();
   const other = identityFromSeed(randomBytes(32));
   const fields = { round: 1, count: 1, createdAt: Date.now(), policyHash: Buffer.alloc(32) };
-  const head = { ...signHead(fields, liar.identity.keyPair), peer: other.keyPair.publicKey };
+  const head = signHead(fields, liar.identity.keyPair);
+  head.bytes.set(other.keyPair.publicKey); // what goes over the wire begins with whose it is
   const known = node.swarm.status().membersKnown;
   liar.send({ kind: 'heads', heads: [head] });
   await refused(liar, 'forgedSignature');
