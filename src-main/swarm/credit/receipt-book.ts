@@ -249,7 +249,8 @@ export class ReceiptBook {
     const weight = this.auditors.weight(auditor);
     const said = this.#claims.get(record);
     // Whose receipts have proved true has a place before strangers, whatever they said first.
-    const known = said !== undefined && said.origin !== origin && weight > 0 && !this.#isBelieved(said) ? undefined : said;
+    const known =
+      said !== undefined && said.origin !== origin && weight > 0 && !this.#isBelieved(said) ? undefined : said;
     if (known === undefined && weight === 0 && this.#claims.size >= CLAIMS_OF_STRANGERS) return;
     const claim = known ?? { origin, round, at: this.#options.now(), votes: [], counted: 0 };
     if (claim.origin !== origin || hasVoteOf(claim, auditor)) return;

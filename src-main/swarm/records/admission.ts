@@ -165,10 +165,17 @@ export class Admission {
   }
 }
 
-/** One key per distinct completion text of this task: two records that mostly share them bring nothing new. */
+/** A record of 64 short texts must not push out what eight others left. */
+const MAX_KEYS = 16;
+
+/**
+ * One key per distinct completion text of this task: two records that mostly share them bring nothing new. Of many texts the smallest
+ * hashes stand for all, as in a min-wise sketch (Broder 1997): two sets that are mostly alike have mostly the same.
+ */
 function contentKeys(scope: string, spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
   const task = hash('content', scope, spelling);
-  return Array.from(texts, (text) => hash('content', task, text));
+  const keys = Array.from(texts, (text) => hash('content', task, text));
+  return keys.length <= MAX_KEYS ? keys : keys.sort((a, b) => Buffer.compare(a, b)).slice(0, MAX_KEYS);
 }
 
 function spellingOf({ generator, version, config, seed, index }: TaskRef): string {

@@ -28,7 +28,8 @@ function open(verify: VerifyTexts) {
   const rounds = new RoundClock(100, 4);
   const onOwnRecord = (record: { id: string }) => void own.push(record.id);
   const ownKey = toHex(me.publicKey);
-  return { own, admission: new Admission({ ownKey, verify, rounds, seenRecords: 100, now: () => 777, onOwnRecord }) };
+  const rest = { rounds, seenRecords: 100, isOwnTask: () => false, now: () => 777, onOwnRecord };
+  return { own, admission: new Admission({ ownKey, verify, ...rest }) };
 }
 const canonical: VerifyTexts = (_ref, texts) => ({
   ok: true,
@@ -79,6 +80,16 @@ test('copies: same task in another spelling, own completions, mostly the same co
   const task = { generator: 'g', version: 1, config: {}, seed: '1', index: 0 };
   admission.noteOwn({ task, policyName: 'p', completions: [{ text: 'mine', ended: true }] });
   assert.equal(reasonOf(admission.admit(bytesOf(['mine'], { round: 3 }), never)), 'duplicateContent');
+});
+
+test('a copy of many completions in another order, with a quarter of them changed, is a copy; one of which most are new is not', () => {
+  const { admission } = open(canonical);
+  const texts = Array.from({ length: 64 }, (_, i) => `answer ${String(i)}`);
+  const changed = (count: number) => texts.map((text, i) => (i < count ? `${text}, changed` : text)).reverse();
+  const admit = (all: string[]) => reasonOf(admission.admit(bytesOf(all), never));
+  assert.equal(admit(texts), 'admitted');
+  assert.equal(admit(changed(16)), 'duplicateContent');
+  assert.equal(admit(changed(60)), 'admitted');
 });
 
 test('own records are reported, not admitted; a bad record does not poison its id', () => {
