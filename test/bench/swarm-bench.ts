@@ -156,7 +156,7 @@ function readOptions() {
   return {
     nodes,
     rounds: whole('rounds', 10, 10_000),
-    roundSeconds: whole('round-seconds', Math.max(4, Math.ceil(nodes / 4)), 120),
+    roundSeconds: whole('round-seconds', Math.max(PRODUCT_ROUND_SECONDS, Math.ceil(nodes / 8)), 120),
     perProcess: whole('per-process', Math.min(64, Math.ceil(nodes / Math.max(2, availableParallelism()))), 128),
     json: values.json,
   };
