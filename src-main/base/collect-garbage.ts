@@ -16,8 +16,9 @@ export function collectGarbageEvery(everyMs: number): () => void {
   return () => clearInterval(timer);
 }
 
-/** V8's `gc` is a global of contexts made after the flag was set, in any kind of process, Electron's included. */
+/** V8's `gc` is a global of contexts made after the flag was set. Electron lets flags be set late as Node does; where none is had, nothing is done. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
+  const gc: unknown = runInNewContext('globalThis.gc');
+  return typeof gc === 'function' ? (gc as () => void) : () => undefined;
 }

@@ -2,8 +2,8 @@
  * `npm run -s bench:swarm -- --nodes N --rounds R [--round-seconds S] [--per-process K] [--json]`: what the swarm costs a node.
  * Nodes without a policy: tasks of the starter set, synthetic completions of 0.3 to 8 KB a group, the real verifier, real
  * Hyperswarm connections on 127.0.0.1 over a DHT of its own. A round is shorter or longer than a policy's, and pulls come faster or
- * slower by as much: what a node asks for per round (64 groups) is the product's. The more nodes share the machine, the longer the
- * rounds, so that it does about the same work a second. The first process holds one node, whose memory is reported, with
+ * slower by as much: what a node asks for per round (64 groups) is the product's. Rounds are the product's 16 s unless told
+ * otherwise, and longer with more than 128 nodes on the machine. The first process holds one node, whose memory is reported, with
  * its growth after the first fifth of the rounds (a soak: `--nodes 8 --rounds 500 --round-seconds 4`, 35 minutes); the others share processes, one a core.
  * Processes start as a headless node does: with a small young generation, and with compiled code at hand (no stripping of types).
  * Other work on the machine shows in the figures; `worstStallMs` tells how long a process stood still. Leaves nothing behind.
