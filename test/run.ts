@@ -92,7 +92,19 @@ const timeoutMs: Record<Folder, number> = {
 };
 const needsPage: readonly Folder[] = ['renderer', 'e2e'];
 /** The longest last. */
-const longFiles: readonly string[] = ['unit/runtime/webgpu.test.ts'];
+const longFiles: readonly string[] = [
+  'renderer/swarm.test.ts',
+  'unit/runtime/provider-trial.test.ts',
+  'learning/bridge.test.ts',
+  'unit/compute/on-card.test.ts',
+  'renderer/access.test.ts',
+  'renderer/access-views.test.ts',
+  'learning/foreign-mix.test.ts',
+  'learning/staleness.test.ts',
+  'learning/sapo.test.ts',
+  'unit/runtime/webgpu.test.ts',
+  'learning/learning.test.ts',
+];
 
 const totals = { passed: 0, failed: 0, skipped: [] as string[] };
 
@@ -101,7 +113,7 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 function toolStage({ name, tools }: ToolStage): Stage {
   const faulty: string[] = [];
   const jobs = tools.map((tool) => ({
-    long: false,
+    length: 0,
     run: async () => {
       const fine = await runTool(tool);
       if (!fine) faulty.push(tool.name);
@@ -114,10 +126,8 @@ function toolStage({ name, tools }: ToolStage): Stage {
 
 function testStage(folder: Folder, files: readonly string[]): Stage {
   let [passed, failed] = [0, 0];
-  const lengthOf = (file: string): number => longFiles.findIndex((long) => file.endsWith(`/test/${long}`));
-  const ordered = [...files].sort((a, b) => lengthOf(a) - lengthOf(b));
-  const jobs = ordered.map((file) => ({
-    long: lengthOf(file) >= 0,
+  const jobs = files.map((file) => ({
+    length: 1 + longFiles.findIndex((long) => file.endsWith(`/test/${long}`)),
     run: async () => {
       const result = await runTestFile(file, timeoutMs[folder]);
       passed += result.passed;

@@ -7,8 +7,8 @@
  */
 
 export interface Job {
-  /** Long ones come last in the lane, the longest at the very end, whatever their stage. */
-  long: boolean;
+  /** 0 for most. Others come last in their lane whatever their stage, the longest at the very end. */
+  length: number;
   /** Resolves to true when it found no fault; never rejects. */
   run: () => Promise<boolean>;
 }
@@ -38,8 +38,9 @@ interface Queued {
 }
 
 function queueOf({ stages }: Lane): Queued[] {
-  const all = stages.flatMap((stage) => stage.jobs.map((job) => ({ stage, job })));
-  return [...all.filter(({ job }) => !job.long), ...all.filter(({ job }) => job.long)];
+  return stages
+    .flatMap((stage) => stage.jobs.map((job) => ({ stage, job })))
+    .sort((a, b) => a.job.length - b.job.length);
 }
 
 /** Names of the stages that failed, the first to fail first. */

@@ -19,7 +19,7 @@ export interface FileResult {
 
 const testRoot = fileURLToPath(new URL('..', import.meta.url));
 const guardFlag = `--import=${JSON.stringify(join(testRoot, 'network-guard.ts'))}`;
-const slowFileMs = 20_000;
+const slowFileMs = 5_000;
 const maxShownOutput = 6000;
 
 /** Absolute paths, sorted; with a filter only those whose path below test/ contains it. */
