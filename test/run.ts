@@ -1,15 +1,16 @@
 /**
- * What `npm test` runs: type check, lint, build of the page, then the tests folder by folder, each stage timed, stopping at
- * the first stage that fails. `npm test -- unit/store` runs only the test files whose path contains the filter.
+ * What `npm test` runs: type check and build of the page, then lint and the tests folder by folder, side by side, each stage
+ * timed, stopping early when one fails. `npm test -- unit/store` runs only the test files whose path contains the filter.
  * Knows the order and the commands, nothing of what is tested. Invariants: every test process is kept on loopback by
  * network-guard.ts; settings of the caller (WAGGLE_*) do not reach the tests; a folder without tests is a failure.
  */
 import { resolve } from 'node:path';
-import { findTestFiles, runTestFolder } from './run/test-folders.ts';
-import type { FolderResult } from './run/test-folders.ts';
-import { runTools } from './run/tools.ts';
+import { findChromium } from './renderer/find-chromium.ts';
+import { runLanes } from './run/lanes.ts';
+import type { Lane, Stage } from './run/lanes.ts';
+import { findTestFiles, runTestFile } from './run/test-files.ts';
+import { runTool } from './run/tools.ts';
 import type { Tool } from './run/tools.ts';
-import { requireChromium } from './run/chromium.ts';
 
 interface ToolStage {
   name: string;
@@ -67,54 +68,78 @@ const build: ToolStage = {
   ],
 };
 
-/** Test folders in order: cheap ones first. `concurrency` is in files; what measures time or fills memory runs alone. */
-const folders = [
-  { name: 'unit', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'golden', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'property', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'swarm', concurrency: 2, timeoutMs: 180_000, needsPage: false },
-  { name: 'renderer', concurrency: 2, timeoutMs: 300_000, needsPage: true },
-  { name: 'learning', concurrency: 2, timeoutMs: 900_000, needsPage: false },
-  { name: 'e2e', concurrency: 1, timeoutMs: 600_000, needsPage: true },
-] as const;
+type Folder = 'golden' | 'property' | 'unit' | 'renderer' | 'learning' | 'swarm' | 'e2e';
+
+/**
+ * Test folders by lane, cheap ones first. What computes has one place a core. What mostly waits for timers and peers runs
+ * beside it; of the end-to-end tests one at a time, for one is several nodes and a browser. Lint has a lane of its own, too.
+ */
+const lanes: readonly { places: number; folders: readonly Folder[] }[] = [
+  { places: 2, folders: ['golden', 'property', 'unit', 'renderer', 'learning'] },
+  { places: 2, folders: ['swarm'] },
+  { places: 1, folders: ['e2e'] },
+];
+const minute = 60_000;
+/** Of a file; several times what it takes on a machine that does nothing else. */
+const timeoutMs: Record<Folder, number> = {
+  golden: 5 * minute,
+  property: 5 * minute,
+  unit: 10 * minute,
+  renderer: 10 * minute,
+  learning: 15 * minute,
+  swarm: 10 * minute,
+  e2e: 10 * minute,
+};
+const needsPage: readonly Folder[] = ['renderer', 'e2e'];
+/** The longest last. */
+const longFiles: readonly string[] = [
+  'renderer/swarm.test.ts',
+  'unit/runtime/provider-trial.test.ts',
+  'learning/bridge.test.ts',
+  'unit/compute/on-card.test.ts',
+  'renderer/access.test.ts',
+  'renderer/access-views.test.ts',
+  'learning/foreign-mix.test.ts',
+  'learning/staleness.test.ts',
+  'learning/sapo.test.ts',
+  'unit/runtime/webgpu.test.ts',
+  'learning/learning.test.ts',
+];
+
+const totals = { passed: 0, failed: 0, skipped: [] as string[] };
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
-class StageFailed extends Error {}
-
-async function stage(name: string, work: () => Promise<string>): Promise<void> {
-  const startedAt = performance.now();
-  process.stdout.write(`\n${name}\n`);
-  try {
-    const outcome = await work();
-    process.stdout.write(`  ok: ${outcome} (${seconds(performance.now() - startedAt)})\n`);
-  } catch (error) {
-    process.stdout.write(`  FAILED after ${seconds(performance.now() - startedAt)}: ${(error as Error).message}\n`);
-    throw new StageFailed(name, { cause: error });
-  }
+function toolStage({ name, tools }: ToolStage): Stage {
+  const faulty: string[] = [];
+  const jobs = tools.map((tool) => ({
+    length: 0,
+    run: async () => {
+      const fine = await runTool(tool);
+      if (!fine) faulty.push(tool.name);
+      return fine;
+    },
+  }));
+  const names = tools.map((tool) => tool.name).join(', ');
+  return { name, jobs, outcome: () => (faulty.length > 0 ? `${faulty.join(', ')} found faults, see above` : names) };
 }
 
-function toolStage({ name, tools }: ToolStage): Promise<void> {
-  return stage(name, async () => {
-    const failed = await runTools(tools);
-    if (failed.length > 0) throw new Error(`${failed.join(', ')} found faults, see above`);
-    return tools.map((tool) => tool.name).join(', ');
-  });
-}
-
-const totals: FolderResult = { passed: 0, failed: 0, skipped: [] };
-
-function testStage(folder: (typeof folders)[number], files: string[]): Promise<void> {
-  return stage(`Tests: ${folder.name} (${String(files.length)} files)`, async () => {
-    const result = await runTestFolder(files, folder);
-    totals.passed += result.passed;
-    totals.failed += result.failed;
-    totals.skipped.push(...result.skipped);
-    if (result.failed > 0)
-      throw new Error(`${String(result.failed)} of ${String(result.passed + result.failed)} tests failed`);
-    if (result.passed === 0) throw new Error(`there is no test in test/${folder.name}`);
-    return `${String(result.passed)} passed`;
-  });
+function testStage(folder: Folder, files: readonly string[]): Stage {
+  let [passed, failed] = [0, 0];
+  const jobs = files.map((file) => ({
+    length: 1 + longFiles.findIndex((long) => file.endsWith(`/test/${long}`)),
+    run: async () => {
+      const result = await runTestFile(file, timeoutMs[folder]);
+      passed += result.passed;
+      failed += result.failed;
+      totals.passed += result.passed;
+      totals.failed += result.failed;
+      totals.skipped.push(...result.skipped);
+      return result.failed === 0;
+    },
+  }));
+  const outcome = () => (failed > 0 ? `${failed} of ${passed + failed} tests failed` : `${passed} passed`);
+  return { name: `Tests: ${folder} (${files.length} files)`, jobs, outcome };
 }
 
 function isolateEnvironment(): void {
@@ -123,22 +148,42 @@ function isolateEnvironment(): void {
   }
 }
 
+class StageFailed extends Error {}
+
+async function sideBySide(title: string, wanted: readonly Lane[]): Promise<void> {
+  process.stdout.write(`\n${title}\n`);
+  const failed = await runLanes(wanted);
+  if (failed.length > 0) throw new StageFailed(failed.join(', '));
+}
+
 async function runAll(filter: string | undefined): Promise<void> {
-  const chosen = folders
-    .map((folder) => ({ folder, files: findTestFiles(folder.name, filter) }))
-    .filter(({ files }) => filter === undefined || files.length > 0);
-  if (chosen.length === 0) {
-    const names = folders.map(({ name }) => name).join(', ');
+  const chosen = lanes
+    .map(({ places, folders }) => ({
+      places,
+      folders: folders
+        .map((name) => ({ name, files: findTestFiles(name, filter) }))
+        .filter(({ files }) => filter === undefined || files.length > 0),
+    }))
+    .filter(({ folders }) => folders.length > 0);
+  const wanted = chosen.flatMap(({ folders }) => folders);
+  if (wanted.length === 0) {
+    const names = lanes.flatMap(({ folders }) => folders).join(', ');
     throw new Error(`No test file under test/ matches "${filter ?? ''}". The folders are ${names}.`);
   }
-  const needsPage = chosen.some(({ folder }) => folder.needsPage);
-  if (needsPage) await stage('Chromium', requireChromium);
-  if (filter === undefined) {
-    await toolStage(typeCheck);
-    await toolStage(lint);
-  }
-  if (needsPage) await toolStage(build);
-  for (const { folder, files } of chosen) await testStage(folder, files);
+  const empty = wanted.find(({ files }) => files.length === 0);
+  if (empty) throw new Error(`There is no test in test/${empty.name}.`);
+  const page = wanted.some(({ name }) => needsPage.includes(name));
+  // Minutes of other tests are no use to somebody who lacks a browser for the last.
+  if (page) process.stdout.write(`Chromium: ${findChromium()}\n`);
+
+  const first = [...(filter === undefined ? [typeCheck] : []), ...(page ? [build] : [])].map(toolStage);
+  if (first.length > 0) await sideBySide(first.map(({ name }) => name).join(', '), [{ places: 2, stages: first }]);
+  const testLanes = chosen.map(({ places, folders }) => ({
+    places,
+    stages: folders.map(({ name, files }) => testStage(name, files)),
+  }));
+  if (filter !== undefined) await sideBySide('Tests', testLanes);
+  else await sideBySide('Lint and tests', [{ places: 1, stages: [toolStage(lint)] }, ...testLanes]);
 }
 
 const startedAt = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Runs the checkers of a stage side by side, each in a process of its own, and shows the output of those that fail.
- * Starts them by their script under node_modules with the running Node: some .bin entries are not executable everywhere.
+ * Runs a checker or builder in a process of its own and shows its output when it finds faults.
+ * Starts it by its script under node_modules with the running Node: some .bin entries are not executable everywhere.
  */
 import { spawn } from 'node:child_process';
 
@@ -16,7 +16,7 @@ interface Ended {
   output: string;
 }
 
-function runTool(tool: Tool): Promise<Ended> {
+function start(tool: Tool): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [`node_modules/${tool.script}`, ...tool.args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -31,15 +31,9 @@ function runTool(tool: Tool): Promise<Ended> {
   });
 }
 
-/** Names of the tools that found faults. */
-export async function runTools(tools: readonly Tool[]): Promise<string[]> {
-  const failed: string[] = [];
-  const watch = async (tool: Tool) => {
-    const { code, output } = await runTool(tool);
-    if (code === 0) return;
-    failed.push(tool.name);
-    process.stdout.write(`--- ${tool.name} ---\n${output.trimEnd()}\n`);
-  };
-  await Promise.all(tools.map(watch));
-  return failed;
+/** True when it found no faults. */
+export async function runTool(tool: Tool): Promise<boolean> {
+  const { code, output } = await start(tool);
+  if (code !== 0) process.stdout.write(`--- ${tool.name} ---\n${output.trimEnd()}\n`);
+  return code === 0;
 }

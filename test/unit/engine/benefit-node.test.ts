@@ -15,7 +15,6 @@ const settings = {
   swarmEnabled: true,
   bootstrap,
   swarmName: 'benefit-test',
-  examRounds: 0,
   ownGroups: 2,
   peerGroups: 2,
   benefitRounds: 1,

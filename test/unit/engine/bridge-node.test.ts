@@ -19,7 +19,6 @@ const settings = {
   demonstrationsPerRound: 4,
   rounds: ROUNDS,
   epochsPerRound: 2,
-  examRounds: 0,
 };
 
 before(async () => {

@@ -30,7 +30,7 @@ after(async () => {
 
 export const newFolder = (): string => join(root, String(folders++));
 
-/** Rounds of some tenths of a second; few enough tokens that the processor's speed hardly matters. */
+/** Rounds of some tenths of a second; few enough tokens that the processor's speed hardly matters. The exam would be ten times a round. */
 export const tinyRounds = {
   provider: 'cpu',
   swarmEnabled: false,
@@ -41,6 +41,7 @@ export const tinyRounds = {
   learningRate: 1e-4,
   warmupSteps: 0,
   checkpointSeconds: 3600,
+  examRounds: 0,
 } as const;
 
 export interface TestNode {
