@@ -20,6 +20,7 @@ import { hash, randomBytes, toHex } from './identity/crypto.ts';
 import type { Reach } from './overlay/dht-node.ts';
 import { Discovery, swarmTopic } from './overlay/discovery.ts';
 import type { Bootstrap } from './overlay/discovery.ts';
+import { elapsedWithSleep } from './elapsed.ts';
 import { Exchange } from './records/exchange.ts';
 import { Feed } from './records/feed.ts';
 import type { Window } from './credit/hours.ts';
@@ -74,7 +75,7 @@ export interface SwarmOptions {
   random: () => number;
   log: (level: 'debug' | 'info' | 'warn', message: string) => void;
   limits?: Partial<SwarmLimits> | undefined;
-  /** Monotonic ms, for ages and rates; the default is the process's own clock. */
+  /** Monotonic ms, for ages and rates; by default the process's own clock and what the machine slept. */
   elapsed?: (() => number) | undefined;
   /** `deliveredBy` handed it over; `group.origin` made it. */
   onAdmitted?: ((group: Group, deliveredBy: PeerId) => void) | undefined;
@@ -208,7 +209,7 @@ class SwarmNode implements Swarm {
 
   constructor(options: SwarmOptions) {
     this.#options = options;
-    this.#elapsed = options.elapsed ?? (() => performance.now());
+    this.#elapsed = options.elapsed ?? elapsedWithSleep(options.now);
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#startedAt = options.now();
     this.#joiningSinceMs = this.#elapsed();
