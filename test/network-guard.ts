@@ -13,6 +13,9 @@ import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
+/** The product refuses, too, what is under this guard, whatever runs it (src-main/swarm/overlay/confinement.ts). */
+process.env['WAGGLE_LOCAL_NETWORK_ONLY'] = '1';
+
 export class NetworkForbiddenError extends Error {
   readonly code = 'WAGGLE_NETWORK_FORBIDDEN';
   constructor(act: string, target: string) {
