@@ -23,6 +23,7 @@ import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { DEFAULT_LIMITS } from '../../src-main/swarm/limits.ts';
 import { createSwarm } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup, Swarm } from '../../src-main/swarm/swarm.ts';
+import { isTaskOfKey, seedOfKey } from '../../src-main/engine/rounds/task-stream.ts';
 import { instantiate } from '../../src-main/tasks/task-ref.ts';
 import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
 import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
@@ -260,6 +261,8 @@ interface BenchNode {
 
 function openNode(mine: Plan, index: number, speed: number): BenchNode {
   const random = createRandom('swarm-bench', String(index));
+  const identity = identityFromSeed(randomBytes(32));
+  const seed = BigInt(`0x${seedOfKey(identity.publicKey)}`);
   let swarm: Swarm | null = null;
   let connectedAtMs: number | null = null;
   let firstAdoptedAtMs: number | null = null;
@@ -271,7 +274,8 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
       name: 'bench',
       bootstrap: [{ host: '127.0.0.1', port: mine.port }],
       host: '127.0.0.1',
-      identity: identityFromSeed(randomBytes(32)),
+      identity,
+      isOwnTask: isTaskOfKey,
       policyName: () => 'synthetic',
       verify: (ref, texts) => {
         const checked = verifyGroup(ref, texts);
@@ -302,7 +306,7 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
     },
     round: async (turn, startMs) => {
       swarm?.share(
-        syntheticGroups(index, turn, () => random.float()),
+        syntheticGroups(seed, turn, () => random.float()),
         turn,
       );
       const endMs = startMs + turn * mine.roundSeconds * 1_000;
@@ -336,9 +340,9 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
 }
 
 /** Tasks of this node's own stream; some answers right, some not, with a train of thought of any length before them. */
-function syntheticGroups(index: number, turn: number, random: () => number): ShareableGroup[] {
+function syntheticGroups(seed: bigint, turn: number, random: () => number): ShareableGroup[] {
   const set = getTaskSet('starter')!;
-  const refs = sampleTaskRefs(set, { seed: BigInt(index + 1), from: turn * GROUPS_SHARED, count: GROUPS_SHARED });
+  const refs = sampleTaskRefs(set, { seed, from: turn * GROUPS_SHARED, count: GROUPS_SHARED });
   return refs.flatMap((task) => {
     const made = instantiate(task);
     if (!made.ok) return [];
