@@ -272,6 +272,7 @@ class SwarmNode implements Swarm {
       limits: this.#limits,
       accepts: (peer, address) => options.isBlocked?.(peer) !== true && this.#exchange.accepts(peer, address),
       onConnection: (connection, address) => this.#exchange.connect(connection, address),
+      onNoPlace: (connection, address) => this.#exchange.turnAway(connection, address),
       lanDiscovery: options.lanDiscovery ?? false,
       swarmTopic: topic,
       carriesForOthers: (options.carriesForOthers ?? true) && !hasCap(this.#limits),
@@ -533,7 +534,7 @@ class SwarmNode implements Swarm {
     this.#rotatedAtMs = nowMs;
     const peer = this.#exchange.rotate(rotateEveryMs / 2);
     if (peer === null) return;
-    this.#discovery.rest(peer);
+    this.#discovery.giveUp(peer);
     this.#options.log('debug', `gave up ${peer.slice(0, 8)} to make room for another peer`);
   }
 

@@ -103,6 +103,8 @@ export class Link {
   readyAtMs: number | null = null;
   /** Groups it brought that were new here, since the neighbourhood was last looked over. */
   groupsBrought = 0;
+  /** Pulls put to it meanwhile. */
+  pullsPut = 0;
   /** Monotonic ms at which it was last told of others' heads. */
   gossipedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic ms before which the peer wants no pull. */
@@ -212,6 +214,7 @@ export class Link {
     this.#options.bandwidth.reserve(maxBytes);
     this.#options.addressBytes?.spend(maxBytes, this.#options.elapsed());
     this.#pullsOut.spend(1, this.#options.elapsed());
+    this.pullsPut++;
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
       const sentAtMs = this.#options.elapsed();
