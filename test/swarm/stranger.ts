@@ -10,7 +10,7 @@ import type { Message } from '../../src-main/swarm/codec/messages.ts';
 import { packBody } from '../../src-main/swarm/codec/body.ts';
 import { signRecord } from '../../src-main/swarm/codec/record.ts';
 import type { PackedBody } from '../../src-main/swarm/codec/body.ts';
-import { randomBytes, toHex } from '../../src-main/swarm/identity/crypto.ts';
+import { mac, randomBytes, toHex } from '../../src-main/swarm/identity/crypto.ts';
 import { swarmTopic } from '../../src-main/swarm/overlay/discovery.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import type { Identity } from '../../src-main/swarm/identity/identity.ts';
@@ -43,6 +43,8 @@ export function nestedBatches(depth: number): Buffer {
 export class Stranger {
   readonly identity: Identity;
   readonly received: Message[] = [];
+  /** Frames that came, keep-alives left out. */
+  frames = 0;
   closed = false;
   /** What it answers to a pull; by default nothing. */
   onPull: ((requestId: number) => Buffer[] | null) | null = null;
@@ -87,6 +89,12 @@ export class Stranger {
     this.payload(encodeMessage(message));
   }
 
+  /** Proof that it knows the secret. */
+  membership(secret: string): Buffer {
+    const { handshakeHash, publicKey } = this.#stream;
+    return mac('membership', secretKeyOf(secret)!, handshakeHash, publicKey);
+  }
+
   async greet(): Promise<void> {
     this.openChannel();
     this.send(GREETING);
@@ -120,6 +128,7 @@ export class Stranger {
   }
 
   #onFrame(frame: Buffer): void {
+    if (frame.byteLength > 0) this.frames++;
     if (frame.byteLength < 3 || frame[0] !== 1) return;
     const decoded = decodeMessage(frame.subarray(2));
     if (!decoded.ok) return;
