@@ -27,6 +27,8 @@ export const WIRE = {
   maxPullRecords: 64,
   maxHints: 8,
   maxByeTextBytes: 200,
+  /** What a guess of a private swarm's secret costs: Argon2id, some 0.2 s on a desktop. */
+  secretStretch: { passes: 3, memoryBytes: 64 * 1024 * 1024 },
 } as const;
 
 export interface SwarmLimits {

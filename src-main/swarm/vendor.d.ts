@@ -13,6 +13,25 @@ declare module 'sodium-native' {
   export function crypto_generichash(output: Buffer, input: Buffer, key?: Buffer): void;
   export function randombytes_buf(output: Buffer): void;
   export function sodium_memcmp(a: Buffer, b: Buffer): boolean;
+  export const crypto_pwhash_SALTBYTES: number;
+  export const crypto_pwhash_ALG_ARGON2ID13: number;
+  export function crypto_pwhash(
+    output: Buffer,
+    password: Buffer,
+    salt: Buffer,
+    passes: number,
+    memoryBytes: number,
+    algorithm: number,
+  ): void;
+  /** In a thread of the pool. */
+  export function crypto_pwhash_async(
+    output: Buffer,
+    password: Buffer,
+    salt: Buffer,
+    passes: number,
+    memoryBytes: number,
+    algorithm: number,
+  ): Promise<void>;
 }
 
 declare module 'hyperdht' {

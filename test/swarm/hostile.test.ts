@@ -10,9 +10,10 @@ import { encodeBody } from '../../src-main/swarm/codec/body.ts';
 import { encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import { signHead } from '../../src-main/swarm/codec/record.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
+import { secretKeyOf } from '../../src-main/swarm/identity/secret-key.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import type { RejectionReason } from '../../src-main/swarm/records/rejections.ts';
-import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
+import { openDht, openSwarm, parityGroup, parityGroups, pause, until, QUICK_STRETCH } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
 import type { Stranger } from './stranger.ts';
 import { dial, GREETING, nestedBatches, pack } from './stranger.ts';
@@ -269,18 +270,19 @@ test('versions and secrets that do not fit end politely and cost nothing', async
   const { bootstrap } = node.options;
   const rejected: RejectionReason[] = [];
   const secret = 'honey';
+  const key = (await secretKeyOf('test', secret, QUICK_STRETCH))!;
   const closed = await openSwarm(t, bootstrap, { secret, onRejected: (_peer, reason) => void rejected.push(reason) });
   for (const membership of [null, randomBytes(32)]) {
     const spy = await dial(t, closed); // knows the topic, which DHT nodes see, but not the secret
-    spy.openChannel(1, 'waggle/swarm', secret);
+    spy.openChannel(1, 'waggle/swarm', key);
     spy.send({ ...(GREETING as Extract<typeof GREETING, { kind: 'handshake' }>), membership });
     await until('closed', () => spy.closed);
     assert.equal(spy.frames, 0, 'it is told nothing, not even what it has done wrong');
   }
   assert.deepEqual(rejected, ['wrongSecret', 'wrongSecret']);
   const ahead = await dial(t, closed);
-  ahead.openChannel(1, 'waggle/swarm', secret);
-  const membership = ahead.membership(secret);
+  ahead.openChannel(1, 'waggle/swarm', key);
+  const membership = ahead.membership(key);
   ahead.send({
     ...(GREETING as Extract<typeof GREETING, { kind: 'handshake' }>),
     version: 9,

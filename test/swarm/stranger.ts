@@ -14,7 +14,6 @@ import { mac, randomBytes, toHex } from '../../src-main/swarm/identity/crypto.ts
 import { swarmTopic } from '../../src-main/swarm/overlay/discovery.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import type { Identity } from '../../src-main/swarm/identity/identity.ts';
-import { secretKeyOf } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
 import { atEnd, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
@@ -75,8 +74,8 @@ export class Stranger {
   }
 
   /** Opens the protocol's channel by hand: control session 0, kind 1, channel, name, id. */
-  openChannel(channel = 1, name = 'waggle/swarm', secret?: string): void {
-    const topic = swarmTopic('test', secretKeyOf(secret));
+  openChannel(channel = 1, name = 'waggle/swarm', secretKey: Buffer | null = null): void {
+    const topic = swarmTopic('test', secretKey);
     const text = Buffer.from(name, 'utf8');
     this.frame(Buffer.concat([Buffer.from([0, 1, channel, text.byteLength]), text, Buffer.from([32]), topic]));
   }
@@ -90,9 +89,9 @@ export class Stranger {
   }
 
   /** Proof that it knows the secret. */
-  membership(secret: string): Buffer {
+  membership(secretKey: Buffer): Buffer {
     const { handshakeHash, publicKey } = this.#stream;
-    return mac('membership', secretKeyOf(secret)!, handshakeHash, publicKey);
+    return mac('membership', secretKey, handshakeHash, publicKey);
   }
 
   async greet(): Promise<void> {
