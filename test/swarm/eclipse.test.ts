@@ -53,6 +53,8 @@ test('where every place is taken, who brings nothing is given up, one at a time;
   const start = performance.now();
   await until('one is given up', () => givenUp() === 1, 8_000);
   await until('it is told', () => idle.filter((each) => each.closed).length === 1);
+  const again = await dial(t, node, idle.find((each) => each.closed)!.identity, 2).catch(() => null);
+  await until('it is not let in again', () => again?.closed !== false);
   await until('all but the last are', () => idle.filter((each) => each.closed).length === 3, 14_000);
   assert.ok(performance.now() - start >= 3 * 1_900, 'no more than one each time');
   await pause(3_000);
