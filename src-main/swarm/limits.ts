@@ -27,12 +27,14 @@ export const WIRE = {
   maxPullRecords: 64,
   maxHints: 8,
   maxByeTextBytes: 200,
+  /** What a guess of a private swarm's secret costs: Argon2id, some 0.2 s on a desktop. */
+  secretStretch: { passes: 3, memoryBytes: 64 * 1024 * 1024 },
 } as const;
 
 export interface SwarmLimits {
-  /** Connections this node dials; beyond it, it stops looking for more. */
+  /** Connections this node looks for; with as many, it dials only as long as it dialled fewer than `placesKept`. */
   maxPeers: number;
-  /** Connections it accepts in all. */
+  /** Connections in all. */
   maxConnections: number;
   /** Connections from one public address; loopback is exempt. */
   maxConnectionsPerAddress: number;
@@ -140,3 +142,8 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   banMs: 60 * 60_000,
   maxPeerRows: 512,
 };
+
+/** Of all places, those that only connections dialled by this node may take: whoever dials in cannot surround it. */
+export function placesKept({ maxPeers }: Pick<SwarmLimits, 'maxPeers'>): number {
+  return Math.ceil(maxPeers / 2);
+}

@@ -16,7 +16,9 @@ import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/rec
 import type { SignedRecord } from './codec/record.ts';
 import { Credit } from './credit/credit.ts';
 import type { BoardRow, OwnScore } from './credit/credit.ts';
-import { hash, randomBytes, toHex } from './identity/crypto.ts';
+import { randomBytes, toHex } from './identity/crypto.ts';
+import { secretKeyOf } from './identity/secret-key.ts';
+import type { Stretch } from './identity/secret-key.ts';
 import type { Reach } from './overlay/dht-node.ts';
 import { Discovery, swarmTopic } from './overlay/discovery.ts';
 import type { Bootstrap } from './overlay/discovery.ts';
@@ -47,6 +49,8 @@ export interface SwarmOptions {
   description?: SwarmDescription | undefined;
   /** Only nodes that know it can find and enter the swarm. */
   secret?: string | undefined;
+  /** For tests: members of a swarm have the same. */
+  stretch?: Stretch | undefined;
   /** DHT nodes to start from; undefined: the public Holepunch DHT; `[]`: none. */
   bootstrap?: readonly Bootstrap[] | undefined;
   /** Address to bind, for example `127.0.0.1`; undefined: all. */
@@ -150,18 +154,12 @@ export interface Swarm {
   close(): Promise<void>;
 }
 
-/** Resolves at once, with or without a network. Rejects only on options that are wrong. */
-export function createSwarm(options: SwarmOptions): Promise<Swarm> {
-  return Promise.resolve().then(() => {
-    const node = new SwarmNode(options);
-    node.start();
-    return node;
-  });
-}
-
-/** Key that a secret stands for; null without one. */
-export function secretKeyOf(secret: string | undefined): Buffer | null {
-  return secret === undefined || secret === '' ? null : hash('secretKey', Buffer.from(secret, 'utf8'));
+/** Resolves at once, with a secret within a second, with or without a network. Rejects only on options that are wrong. */
+export async function createSwarm(options: SwarmOptions): Promise<Swarm> {
+  const { name, description, secret, stretch } = options;
+  const node = new SwarmNode(options, await secretKeyOf(description?.id ?? name, secret, stretch));
+  node.start();
+  return node;
 }
 
 /** What is carried for others would count against it. */
@@ -207,7 +205,7 @@ class SwarmNode implements Swarm {
   #changeTimer: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(options: SwarmOptions) {
+  constructor(options: SwarmOptions, secretKey: Buffer | null) {
     this.#options = options;
     this.#elapsed = options.elapsed ?? elapsedWithSleep(options.now);
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -215,7 +213,6 @@ class SwarmNode implements Swarm {
     this.#joiningSinceMs = this.#elapsed();
     this.#rotatedAtMs = this.#elapsed();
     const { identity } = options;
-    const secretKey = secretKeyOf(options.secret);
     const { description } = options;
     const topic = swarmTopic(description?.id ?? options.name, secretKey);
     if (description !== undefined) this.#limits.maxRoundAge = description.maxRoundAge;
@@ -273,6 +270,7 @@ class SwarmNode implements Swarm {
       limits: this.#limits,
       accepts: (peer, address) => options.isBlocked?.(peer) !== true && this.#exchange.accepts(peer, address),
       onConnection: (connection, address) => this.#exchange.connect(connection, address),
+      onNoPlace: (connection, address) => this.#exchange.turnAway(connection, address),
       lanDiscovery: options.lanDiscovery ?? false,
       swarmTopic: topic,
       carriesForOthers: (options.carriesForOthers ?? true) && !hasCap(this.#limits),
@@ -534,7 +532,7 @@ class SwarmNode implements Swarm {
     this.#rotatedAtMs = nowMs;
     const peer = this.#exchange.rotate(rotateEveryMs / 2);
     if (peer === null) return;
-    this.#discovery.rest(peer);
+    this.#discovery.giveUp(peer);
     this.#options.log('debug', `gave up ${peer.slice(0, 8)} to make room for another peer`);
   }
 

@@ -13,6 +13,25 @@ declare module 'sodium-native' {
   export function crypto_generichash(output: Buffer, input: Buffer, key?: Buffer): void;
   export function randombytes_buf(output: Buffer): void;
   export function sodium_memcmp(a: Buffer, b: Buffer): boolean;
+  export const crypto_pwhash_SALTBYTES: number;
+  export const crypto_pwhash_ALG_ARGON2ID13: number;
+  export function crypto_pwhash(
+    output: Buffer,
+    password: Buffer,
+    salt: Buffer,
+    passes: number,
+    memoryBytes: number,
+    algorithm: number,
+  ): void;
+  /** In a thread of the pool. */
+  export function crypto_pwhash_async(
+    output: Buffer,
+    password: Buffer,
+    salt: Buffer,
+    passes: number,
+    memoryBytes: number,
+    algorithm: number,
+  ): Promise<void>;
 }
 
 declare module 'hyperdht' {
@@ -139,6 +158,7 @@ declare module 'hyperswarm' {
     readonly publicKey: Buffer;
     /** False stops this process from dialling the peer again. */
     reconnect(again: boolean): void;
+    ban(isBanned: boolean): void;
   }
   export interface TopicSession {
     flushed(): Promise<boolean>;
@@ -153,11 +173,16 @@ declare module 'hyperswarm' {
       maxParallel?: number;
       /** Asked for each connection; `force` after an attempt without a relay failed. */
       relayThrough?: (force: boolean | undefined) => Buffer | null;
+      /** True refuses, and bans: see the event. `payload` is null where this node dials. */
+      firewall?: (remotePublicKey: Buffer, payload: unknown) => boolean;
     });
+    /** It dials while it has fewer connections than that, whoever opened them; read anew each time. */
+    maxPeers: number;
     readonly dht: HyperDHT;
     readonly server: { refresh(): void };
     readonly connections: Set<NoiseStream>;
     on(event: 'connection', listener: (connection: NoiseStream, info: PeerInfo) => void): this;
+    on(event: 'ban', listener: (info: PeerInfo) => void): this;
     on(event: 'update', listener: () => void): this;
     join(topic: Buffer, options: { server: boolean; client: boolean }): TopicSession;
     joinPeer(publicKey: Buffer): void;

@@ -98,6 +98,9 @@ export async function openDht(t: TestContext, port?: number): Promise<Testnet> {
   return dht;
 }
 
+/** The least that Argon2id takes. */
+export const QUICK_STRETCH = { passes: 1, memoryBytes: 8 * 1024 };
+
 export interface Opened {
   swarm: Swarm;
   log: string[];
@@ -121,6 +124,7 @@ export async function openSwarm(
     now: () => Date.now(),
     random: () => Math.random(),
     log: (level, message) => void log.push(`${level} ${message}`),
+    stretch: QUICK_STRETCH,
     ...changes,
     limits: { refreshAtMs: [300, 1_000, 3_000], pullIntervalMs: 400, watchdogMs: 1_500, ...changes.limits },
   };

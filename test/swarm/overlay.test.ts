@@ -137,6 +137,7 @@ test('peers that say they are full cause few lookups, however many they are', as
     limits: DEFAULT_LIMITS,
     accepts: () => true,
     onConnection: () => undefined,
+    onNoPlace: () => undefined,
     lanDiscovery: false,
     swarmTopic: Buffer.alloc(32),
     carriesForOthers: false,

@@ -10,11 +10,10 @@ import type { Message } from '../../src-main/swarm/codec/messages.ts';
 import { packBody } from '../../src-main/swarm/codec/body.ts';
 import { signRecord } from '../../src-main/swarm/codec/record.ts';
 import type { PackedBody } from '../../src-main/swarm/codec/body.ts';
-import { randomBytes, toHex } from '../../src-main/swarm/identity/crypto.ts';
+import { mac, randomBytes, toHex } from '../../src-main/swarm/identity/crypto.ts';
 import { swarmTopic } from '../../src-main/swarm/overlay/discovery.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import type { Identity } from '../../src-main/swarm/identity/identity.ts';
-import { secretKeyOf } from '../../src-main/swarm/swarm.ts';
 import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
 import { atEnd, until } from './local-swarm.ts';
 import type { Opened } from './local-swarm.ts';
@@ -43,6 +42,8 @@ export function nestedBatches(depth: number): Buffer {
 export class Stranger {
   readonly identity: Identity;
   readonly received: Message[] = [];
+  /** Frames that came, keep-alives left out. */
+  frames = 0;
   closed = false;
   /** What it answers to a pull; by default nothing. */
   onPull: ((requestId: number) => Buffer[] | null) | null = null;
@@ -73,8 +74,8 @@ export class Stranger {
   }
 
   /** Opens the protocol's channel by hand: control session 0, kind 1, channel, name, id. */
-  openChannel(channel = 1, name = 'waggle/swarm', secret?: string): void {
-    const topic = swarmTopic('test', secretKeyOf(secret));
+  openChannel(channel = 1, name = 'waggle/swarm', secretKey: Buffer | null = null): void {
+    const topic = swarmTopic('test', secretKey);
     const text = Buffer.from(name, 'utf8');
     this.frame(Buffer.concat([Buffer.from([0, 1, channel, text.byteLength]), text, Buffer.from([32]), topic]));
   }
@@ -85,6 +86,12 @@ export class Stranger {
 
   send(message: Message): void {
     this.payload(encodeMessage(message));
+  }
+
+  /** Proof that it knows the secret. */
+  membership(secretKey: Buffer): Buffer {
+    const { handshakeHash, publicKey } = this.#stream;
+    return mac('membership', secretKey, handshakeHash, publicKey);
   }
 
   async greet(): Promise<void> {
@@ -120,6 +127,7 @@ export class Stranger {
   }
 
   #onFrame(frame: Buffer): void {
+    if (frame.byteLength > 0) this.frames++;
     if (frame.byteLength < 3 || frame[0] !== 1) return;
     const decoded = decodeMessage(frame.subarray(2));
     if (!decoded.ok) return;

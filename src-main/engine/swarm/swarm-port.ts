@@ -19,7 +19,8 @@ import type { GroupChoice } from '../../swarm/records/pool.ts';
 import { readSwarmList, swarmListPath } from '../../swarm/membership/swarm-list.ts';
 import { isTaskOfKey } from '../rounds/task-stream.ts';
 import { swarmTopic } from '../../swarm/overlay/discovery.ts';
-import { createSwarm, secretKeyOf, type Swarm, type SwarmOptions } from '../../swarm/swarm.ts';
+import { secretKeyOf } from '../../swarm/identity/secret-key.ts';
+import { createSwarm, type Swarm, type SwarmOptions } from '../../swarm/swarm.ts';
 import { getTaskSet, listTaskSets } from '../../tasks/task-sets.ts';
 import { verifyGroup } from '../../tasks/verify-completions.ts';
 import type { Group, PeerId } from '../../types.ts';
@@ -67,13 +68,14 @@ async function activeInvite(config: Config, dataDirectory: string): Promise<Invi
 }
 
 /** Each swarm has a board of its own: named by its id, or by the topic of the name and secret that the settings give. */
-function creditFile(
+async function creditFile(
   { name, secret, description }: Pick<SwarmOptions, 'name' | 'secret' | 'description'>,
   config: Config,
-): string {
+): Promise<string> {
   if (description !== undefined) return `credit-${description.id.slice(0, 16)}.json`;
   if (!settingsNameSwarm(config)) return 'credit.json';
-  return `credit-${swarmTopic(name, secretKeyOf(secret)).toString('hex').slice(0, 16)}.json`;
+  const topic = swarmTopic(name, await secretKeyOf(name, secret));
+  return `credit-${topic.toString('hex').slice(0, 16)}.json`;
 }
 
 /** The set of the swarm that is taken part in, unless the settings name another than the preset or this version does not know it. */
@@ -149,7 +151,7 @@ export class NodeSwarm implements SwarmPort {
     const random = createRandom(identity.publicKey, `swarm/${Date.now()}`);
     const chosen = await this.chosenSwarm();
     if (chosen === null) return;
-    this.creditPath = join(dataDirectory, creditFile(chosen, config));
+    this.creditPath = join(dataDirectory, await creditFile(chosen, config));
     this.swarm = await createSwarm({
       ...chosen,
       credit: await readFile(this.creditPath, 'utf8').catch(() => undefined),

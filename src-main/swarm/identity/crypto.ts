@@ -18,6 +18,7 @@ export type Purpose =
   | 'topic'
   | 'membership'
   | 'secretKey'
+  | 'secretSalt'
   | 'policyName'
   | 'content'
   | 'device'

@@ -10,6 +10,7 @@ import { describeError } from '../../base/errors.ts';
 import type { PeerId } from '../../types.ts';
 import { hash, mac, toHex } from '../identity/crypto.ts';
 import type { KeyPair } from '../identity/crypto.ts';
+import { placesKept } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
 import { assertLocalBootstrap, isConfined, isLoopback } from './confinement.ts';
 import { DhtNode, OfferedRelays } from './dht-node.ts';
@@ -37,6 +38,8 @@ export interface DiscoveryOptions {
   accepts: (peer: PeerId, address: string | null) => boolean;
   /** `address` is null when unknown, and no internet address where the packets go through a relay. */
   onConnection: (connection: NoiseStream, address: string | null) => void;
+  /** A wanted connection for which there is no place. Whoever is told ends it. */
+  onNoPlace: (connection: NoiseStream, address: string | null) => void;
   /** Find members on the local network by mDNS. Never on loopback, nor in a process confined to it. */
   lanDiscovery: boolean;
   /** What LAN discovery hides behind, known to members only. */
@@ -82,10 +85,14 @@ export class Discovery {
   readonly #sessions: { refresh(): Promise<boolean> }[] = [];
   /** Not dialled for a while. Bounded by how often a connection ends so. */
   readonly #resting = new Set<PeerId>();
+  /** Of those, the ones that may not come by themselves either. */
+  readonly #givenUp = new Set<PeerId>();
   readonly #lookupsAfterRest: RateLimit;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #infos = new Map<PeerId, PeerInfo>();
   readonly #connections = new Map<PeerId, NoiseStream>();
+  /** Connections that others opened, refused ones included until they are gone: Hyperswarm counts those too. */
+  #incoming = 0;
   /** Suspending, resuming and healing never overlap. */
   #queue: Promise<void> = Promise.resolve();
   #suspended = false;
@@ -105,7 +112,10 @@ export class Discovery {
     };
     this.#dht = new DhtNode(node, options.reach, options.elapsed);
     const relayThrough = (force: boolean | undefined) => this.#relayFor(force === true);
-    this.#swarm = new Hyperswarm({ keyPair, dht: this.#dht, maxPeers: limits.maxPeers, relayThrough });
+    const firewall = (peer: Buffer, payload: unknown) => payload === null && this.#resting.has(toHex(peer));
+    this.#swarm = new Hyperswarm({ keyPair, dht: this.#dht, maxPeers: limits.maxPeers, relayThrough, firewall });
+    // Whom the firewall refuses is banned for ever: a rest is shorter.
+    this.#swarm.on('ban', (info) => info.ban(false));
     this.#swarm.on('connection', (connection, info) => this.#onConnection(connection, info));
   }
 
@@ -175,13 +185,23 @@ export class Discovery {
   /** The connection to this peer was given up for another one: it is not dialled for a while, and others are looked for. */
   rest(peer: PeerId): void {
     const info = this.#infos.get(peer);
-    info?.reconnect(false);
-    this.#resting.add(peer);
-    this.#later(REST_MS, () => {
-      this.#resting.delete(peer);
-      info?.reconnect(true);
-    });
+    if (!this.#resting.has(peer)) {
+      info?.reconnect(false);
+      this.#resting.add(peer);
+      this.#later(REST_MS, () => {
+        this.#resting.delete(peer);
+        this.#givenUp.delete(peer);
+        info?.reconnect(true);
+        this.#swarm.leavePeer(Buffer.from(peer, 'hex')); // which forgets it
+      });
+    }
     if (this.#lookupsAfterRest.take(1, this.#options.elapsed())) this.refresh();
+  }
+
+  /** As `rest`; and it is not let in either. */
+  giveUp(peer: PeerId): void {
+    this.#givenUp.add(peer);
+    this.rest(peer);
   }
 
   suspend(): Promise<void> {
@@ -273,7 +293,7 @@ export class Discovery {
   /** Dialled like any other, within the same caps and bans. */
   #onLanPeer({ publicKey, host, port }: LanPeer): void {
     const peer = toHex(publicKey);
-    const isFull = this.#connections.size >= this.#options.limits.maxPeers;
+    const isFull = this.#connections.size >= this.#swarm.maxPeers;
     if (isFull || this.#connections.has(peer) || this.#resting.has(peer) || !this.#options.accepts(peer, host)) return;
     this.#dht.noteLanAddress(publicKey, { host, port });
     this.dial(publicKey);
@@ -281,16 +301,21 @@ export class Discovery {
 
   #onConnection(connection: NoiseStream, info: PeerInfo): void {
     connection.on('error', () => undefined); // the close that follows is what counts
-    const { limits, accepts, onConnection, log } = this.#options;
-    const full = this.#swarm.connections.size > limits.maxConnections;
-    const refused = this.#closing !== null || full;
+    const { accepts, onConnection, onNoPlace, log } = this.#options;
+    if (!connection.isInitiator) this.#countIncoming(connection);
     const peer = toHex(connection.remotePublicKey);
     const { remoteHost } = connection.rawStream;
     // The relay's address says nothing of the peer: what the peer does must not be held against it.
     const address = this.#isRelayed(peer, connection) ? relayedAddress(String(remoteHost)) : remoteHost;
-    if (refused || !accepts(peer, address)) {
+    if (this.#closing !== null || this.#givenUp.has(peer) || !accepts(peer, address)) {
       info.reconnect(false);
       connection.destroy();
+      return;
+    }
+    if (!this.#hasPlaceFor(connection)) {
+      info.reconnect(false);
+      log('debug', `no place for ${peer.slice(0, 8)}`);
+      onNoPlace(connection, address);
       return;
     }
     this.#infos.set(peer, info);
@@ -305,6 +330,28 @@ export class Discovery {
       log('warn', `connection handler: ${describeError(error)}`);
       connection.destroy();
     }
+  }
+
+  /**
+   * Hyperswarm dials while it has fewer connections than `maxPeers`, incoming ones counted: those of strangers would end the
+   * search. With as many more as are kept for dialled ones, it dials while it has fewer than `maxPeers` or dialled too few.
+   */
+  #countIncoming(connection: NoiseStream): void {
+    const { limits } = this.#options;
+    const count = (change: number) => {
+      this.#incoming += change;
+      this.#swarm.maxPeers = Math.max(limits.maxPeers, this.#incoming + placesKept(limits));
+    };
+    count(1);
+    connection.prependListener('close', () => count(-1)); // before Hyperswarm, which dials the next one then
+  }
+
+  #hasPlaceFor({ isInitiator, remotePublicKey }: NoiseStream): boolean {
+    const { limits } = this.#options;
+    const others = [...this.#connections].filter(([peer]) => peer !== toHex(remotePublicKey));
+    if (others.length >= limits.maxConnections) return false;
+    const incoming = others.filter(([, connection]) => !connection.isInitiator);
+    return isInitiator || incoming.length < limits.maxConnections - placesKept(limits);
   }
 
   #armWatchdog(): void {

@@ -25,6 +25,8 @@ export interface GateOptions {
   bandwidth: Bandwidth;
   /** Monotonic ms. */
   elapsed: () => number;
+  /** Frames that go on to Protomux now that this one came, or an offence: others may be held back until then. */
+  admit: (frame: Buffer) => readonly Buffer[] | RejectionReason;
   /** Called once, with the first offence; the connection is being destroyed. */
   onOffence: (reason: RejectionReason) => void;
 }
@@ -99,13 +101,13 @@ export class FrameGate extends EventEmitter implements MuxStream {
     if (this.#closed || frame.byteLength === 0) return; // empty frames keep the connection alive
     this.bytesIn += frame.byteLength;
     this.#options.bandwidth.received(frame.byteLength);
-    const offence = this.#offenceOf(frame);
-    if (offence === null) {
-      this.emit('data', frame);
+    const admitted = this.#offenceOf(frame) ?? this.#options.admit(frame);
+    if (typeof admitted !== 'string') {
+      for (const each of admitted) this.emit('data', each);
       return;
     }
     this.destroy();
-    this.#options.onOffence(offence);
+    this.#options.onOffence(admitted);
   }
 
   #offenceOf(frame: Buffer): RejectionReason | null {

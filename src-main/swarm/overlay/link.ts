@@ -14,6 +14,7 @@ import { decodeMessage, encodeMessage } from '../codec/messages.ts';
 import type { Bye, ByeReason, Handshake, Heads, Message, Pull, Records, Busy } from '../codec/messages.ts';
 import { equalBytes, mac, toHex } from '../identity/crypto.ts';
 import { FrameGate } from './frame-gate.ts';
+import { QuietDoor } from './quiet-door.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
 import type { PeerQuotas } from './quotas.ts';
@@ -103,6 +104,8 @@ export class Link {
   readyAtMs: number | null = null;
   /** Groups it brought that were new here, since the neighbourhood was last looked over. */
   groupsBrought = 0;
+  /** Pulls put to it meanwhile. */
+  pullsPut = 0;
   /** Monotonic ms at which it was last told of others' heads. */
   gossipedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic ms before which the peer wants no pull. */
@@ -113,6 +116,9 @@ export class Link {
   readonly received = new RecentIds(REMEMBERED_IDS);
   readonly #options: LinkOptions;
   readonly #gate: FrameGate;
+  /** Null where this side speaks at once: it dialled, or the swarm is open to all. */
+  readonly #door: QuietDoor | null;
+  #hasGreeted = false;
   readonly #channel: MuxChannel | null;
   readonly #message: MuxMessage | null;
   /** This node keeps to the limits it holds others to. */
@@ -135,9 +141,12 @@ export class Link {
     this.peer = toHex(connection.remotePublicKey);
     this.address = options.address;
     this.#pullsOut = new RateLimit(limits.pullsPerSecond, limits.pullBurst, elapsed());
+    const proof = connection.isInitiator ? null : this.#membershipOf(connection.remotePublicKey);
+    this.#door = proof === null ? null : new QuietDoor(options.topic, proof);
     this.#gate = new FrameGate(connection, {
       quotas: options.quotas,
       elapsed,
+      admit: (frame) => this.#admit(frame),
       bandwidth: options.bandwidth,
       onOffence: (reason) => this.#offend(reason, 'frame'),
     });
@@ -157,7 +166,7 @@ export class Link {
       }) ?? null;
   }
 
-  /** Opens the channel and greets. Separate from construction so that the owner can register the link first. */
+  /** Opens the channel and greets, or waits for proof first. Separate from construction so that the owner can register the link. */
   open(): void {
     if (this.#channel === null) {
       this.close(null);
@@ -170,7 +179,19 @@ export class Link {
     this.#halfOpenTimer = setTimeout(() => {
       if (this.#gate.bytesIn === 0) this.close(null);
     }, this.#options.halfOpenMs);
-    this.#channel.open();
+    if (this.#door === null) this.#greet();
+  }
+
+  #admit(frame: Buffer): readonly Buffer[] | RejectionReason {
+    if (this.#door === null || this.#hasGreeted) return [frame];
+    const admitted = this.#door.take(frame);
+    if (typeof admitted !== 'string' && admitted.length > 0) this.#greet();
+    return admitted;
+  }
+
+  #greet(): void {
+    this.#hasGreeted = true;
+    this.#channel?.open();
     const { connection, capabilities, instanceId, relayKey } = this.#options;
     const { version, minVersion } = WIRE;
     const membership = this.#membershipOf(connection.publicKey);
@@ -212,6 +233,7 @@ export class Link {
     this.#options.bandwidth.reserve(maxBytes);
     this.#options.addressBytes?.spend(maxBytes, this.#options.elapsed());
     this.#pullsOut.spend(1, this.#options.elapsed());
+    this.pullsPut++;
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
       const sentAtMs = this.#options.elapsed();
@@ -224,9 +246,10 @@ export class Link {
   /** Says why where there is a reason to say, then ends the connection. Idempotent. */
   close(reason: ByeReason | null): void {
     if (this.state === 'closed') return;
-    if (reason !== null) this.#send({ kind: 'bye', reason });
+    const hasWords = reason !== null && this.#hasGreeted;
+    if (hasWords) this.#send({ kind: 'bye', reason });
     this.#closed();
-    if (reason === null) {
+    if (!hasWords) {
       this.#gate.destroy();
       return;
     }

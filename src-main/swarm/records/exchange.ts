@@ -21,6 +21,7 @@ import { InstanceWatch } from '../identity/instance-watch.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
 import { Link } from '../overlay/link.ts';
+import type { LinkHandlers } from '../overlay/link.ts';
 import type { Members } from './members.ts';
 import { PeerQuotas } from '../overlay/quotas.ts';
 import { RateLimit } from '../overlay/rate.ts';
@@ -76,6 +77,8 @@ function bannableAddress(address: string | null): string | null {
 const CONNECTIONS_OF_ADDRESS = { perSecond: 0.2, burst: 24 };
 const PARALLEL_PULLS = 3;
 const HINTS = 4;
+/** Peers that are being told that there is no place, and how long one may take to greet. */
+const TURNED_AWAY = { atOnce: 4, waitMs: 2_000 };
 const HINT_EVERY_SECONDS = 30;
 const ANNOUNCE_EVERY_MS = 1000;
 /** Heads of others come unasked, whatever the other's bandwidth cap: with quick rounds they would take all of a small one. */
@@ -84,6 +87,7 @@ const GOSSIP_EVERY_MS = 10_000;
 export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #links = new Map<PeerId, Link>();
+  readonly #turnedAway = new Set<Link>();
   readonly #instances: InstanceWatch;
   readonly #recordsWanted: RateLimit;
   readonly #bandwidth: Bandwidth;
@@ -128,12 +132,53 @@ export class Exchange {
   }
 
   connect(connection: NoiseStream, address: string | null): void {
-    const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
     if (!this.#mayConnect(address)) {
       connection.destroy();
       return;
     }
-    const link = new Link({
+    const link = this.#newLink(connection, address, {
+      onReady: (ready) => this.#onReady(ready),
+      onHeads: (from, heads) => this.#onHeads(from, heads),
+      onPull: (from, pull) => this.#onPull(from, pull),
+      hintsFor: (asker) => this.#hintsFor(asker),
+      onHints: (_from, peers) => this.#onHints(peers),
+      onBye: (from, reason) => this.#onBye(from, reason),
+      onOffence: (from, reason, detail) => this.#refused(from, reason, detail),
+      onClosed: (closed) => this.#onClosed(closed),
+    });
+    this.#links.get(link.peer)?.close(null); // Hyperswarm keeps one connection per peer: this is the newer one
+    this.#links.set(link.peer, link);
+    link.open();
+  }
+
+  /** Tells a member that there is no place here, so that it does not dial again at once; others, and too many, are told nothing. */
+  turnAway(connection: NoiseStream, address: string | null): void {
+    if (this.#closed || this.#turnedAway.size >= TURNED_AWAY.atOnce || !this.#mayConnect(address)) {
+      connection.destroy();
+      return;
+    }
+    const ignore = () => undefined;
+    const link = this.#newLink(connection, address, {
+      onReady: (ready) => ready.close('full'),
+      onHeads: ignore,
+      onPull: () => [],
+      hintsFor: () => [],
+      onHints: ignore,
+      onBye: ignore,
+      onOffence: (from, reason, detail) => this.#refused(from, reason, detail),
+      onClosed: (closed) => {
+        this.#turnedAway.delete(closed);
+        this.#countBytes(closed);
+      },
+    });
+    this.#turnedAway.add(link);
+    this.#later(TURNED_AWAY.waitMs, () => link.close(null));
+    link.open();
+  }
+
+  #newLink(connection: NoiseStream, address: string | null, handlers: LinkHandlers): Link {
+    const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
+    return new Link({
       connection,
       address,
       relayKey: this.#options.relayKey(),
@@ -147,20 +192,8 @@ export class Exchange {
       limits,
       elapsed,
       capabilities: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
-      handlers: {
-        onReady: (ready) => this.#onReady(ready),
-        onHeads: (from, heads) => this.#onHeads(from, heads),
-        onPull: (from, pull) => this.#onPull(from, pull),
-        hintsFor: (asker) => this.#hintsFor(asker),
-        onHints: (_from, peers) => this.#onHints(peers),
-        onBye: (from, reason) => this.#onBye(from, reason),
-        onOffence: (from, reason, detail) => this.#refused(from, reason, detail),
-        onClosed: (closed) => this.#onClosed(closed),
-      },
+      handlers,
     });
-    this.#links.get(link.peer)?.close(null); // Hyperswarm keeps one connection per peer: this is the newer one
-    this.#links.set(link.peer, link);
-    link.open();
   }
 
   readyLinks(): Link[] {
@@ -201,23 +234,31 @@ export class Exchange {
   }
 
   /**
-   * In a neighbourhood that is full and a small part of the swarm: ends the connection that brought least since the last call,
-   * and returns its peer, so that another one can take the place. Null where nothing would be gained.
+   * In a neighbourhood that is full: ends the connection that brought least since the last call, and returns its peer, so that
+   * another one can take the place. One that was asked and brought nothing new goes however small the swarm looks, since those
+   * who surround a node decide which members it hears of; another one only in a swarm of which the neighbourhood is a small
+   * part. Null where nothing would be gained.
    */
   rotate(minAgeMs: number): PeerId | null {
-    const { limits, members, elapsed } = this.#options;
+    const { limits, members, elapsed, random } = this.#options;
     const links = this.readyLinks();
     const settled = links.filter((link) => elapsed() - (link.readyAtMs ?? elapsed()) >= minAgeMs);
-    const isFull = links.length >= limits.maxPeers && members.size > 2 * links.length;
-    const [least] = settled.sort((a, b) => a.groupsBrought - b.groupsBrought);
-    for (const link of links) link.groupsBrought = 0;
-    if (!isFull || least === undefined) return null;
-    least.close('full');
-    return least.peer;
+    const fewest = Math.min(...settled.map((link) => link.groupsBrought));
+    const least = settled.filter((link) => link.groupsBrought === fewest);
+    const quiet = least.filter((link) => fewest === 0 && link.pullsPut > 0);
+    for (const link of links) {
+      link.groupsBrought = 0;
+      link.pullsPut = 0;
+    }
+    const isSmallPart = members.size > 2 * links.length;
+    const given = quiet.length > 0 ? quiet : isSmallPart ? least : [];
+    const one = links.length >= limits.maxPeers ? given[Math.floor(random() * given.length)] : undefined;
+    one?.close('full');
+    return one?.peer ?? null;
   }
 
   disconnect(reason: ByeReason): void {
-    for (const link of [...this.#links.values()]) link.close(reason);
+    for (const link of [...this.#links.values(), ...this.#turnedAway]) link.close(reason);
   }
 
   close(): void {
@@ -299,11 +340,15 @@ export class Exchange {
     if (reason === 'full') this.#options.onFull(link.peer);
   }
 
-  #onClosed(link: Link): void {
+  #countBytes(link: Link): void {
     const { bytesIn, bytesOut } = this.trafficOf(link);
     this.#bytesOfPeer.set(link.peer, { in: bytesIn, out: bytesOut });
     this.#bytesOfClosed.in += link.bytesIn;
     this.#bytesOfClosed.out += link.bytesOut;
+  }
+
+  #onClosed(link: Link): void {
+    this.#countBytes(link);
     if (this.#links.get(link.peer) === link) {
       this.#links.delete(link.peer);
       this.#options.onRelayOffer(link.peer, null);
