@@ -32,7 +32,7 @@ import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
 
 export interface SwarmPort {
-  /** Record ids, null where a group was too large to share. */
+  /** Record ids, null where not even two answers of a group fit into a record. */
   share(groups: readonly OwnGroup[], round: number): (string | null)[];
   /** Which of the verified groups with a spread of rewards `choose` picked, and how many own rounds each waited in the pool. */
   adopt(choose: (offered: readonly Group[]) => readonly Group[]): { group: Group; waitedRounds: number }[];

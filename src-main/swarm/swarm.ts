@@ -8,7 +8,6 @@ import type { Group, PeerId, TaskRef } from '../types.ts';
 import { Admission } from './records/admission.ts';
 import type { Admitted, VerifyTexts } from './records/admission.ts';
 import { Bans } from './records/bans.ts';
-import { packBody } from './codec/body.ts';
 import type { BodyCompletion, RecordBody } from './codec/body.ts';
 import type { SwarmDescription } from './codec/description.ts';
 import { isNote } from './codec/notes.ts';
@@ -22,6 +21,7 @@ import { Discovery, swarmTopic } from './overlay/discovery.ts';
 import type { Bootstrap } from './overlay/discovery.ts';
 import { Exchange } from './records/exchange.ts';
 import { Feed } from './records/feed.ts';
+import { fittingPart } from './records/fitting-part.ts';
 import type { Window } from './credit/hours.ts';
 import type { Identity } from './identity/identity.ts';
 import { Ledger } from './records/ledger.ts';
@@ -126,7 +126,10 @@ export interface SwarmStatus {
 }
 
 export interface Swarm {
-  /** Record ids in the order of `groups`; null where a group is too large to share. Works offline too. */
+  /**
+   * Record ids in the order of `groups`. Of a group that is larger than a record as many completions are shared as fit; null where not
+   * even two do. Works offline too.
+   */
   share(groups: readonly ShareableGroup[], round: number): (string | null)[];
   /** Asks neighbours now; resolves to the number of groups admitted. It also runs by itself. */
   pull(): Promise<number>;
@@ -198,6 +201,7 @@ class SwarmNode implements Swarm {
   #doubledIdentityAt: number | null = null;
   /** When a peer last spoke only versions that this node does not know yet. */
   #newerSeenAt: number | null = null;
+  #warnedTooLarge = false;
   #suspended = false;
   #joiningSinceMs: number;
   #rotatedAtMs: number;
@@ -398,19 +402,21 @@ class SwarmNode implements Swarm {
   }
 
   #shareOne(group: ShareableGroup, round: number): string | null {
-    const body = { task: group.task, policyName: this.#policyName(), completions: [...group.completions] };
-    const packed = packBody(body);
-    if (!packed.ok) {
-      this.#options.log('debug', `a group of task ${group.task.generator} is too large to share`);
+    const { task } = group;
+    const whole = { task, policyName: this.#policyName(), completions: [...group.completions] };
+    const part = fittingPart(whole, (completions) => this.#rewardsOf({ ...whole, completions: [...completions] }));
+    if (part === null) {
+      this.#warnTooLarge(task);
       return null;
     }
+    const { body, packed } = part;
     const { identity, now } = this.#options;
     const fields = {
       instanceId: this.#instanceId,
       seq: this.#counters.seq++,
       round,
       createdAt: now(),
-      body: packed.value,
+      body: packed,
     };
     const record = signRecord(fields, identity.keyPair);
     const start = this.#rounds.note(identity.publicKey, toHex(this.#instanceId), round);
@@ -419,6 +425,15 @@ class SwarmNode implements Swarm {
     this.#feed.addOwn({ id, start, round, bytes, atMs: this.#elapsed() });
     this.#credit.noteOwn(id, this.#rewardsOf(body), round);
     return id;
+  }
+
+  /** Once: with a policy that answers at such length it would be said every round. */
+  #warnTooLarge({ generator }: TaskRef): void {
+    this.#options.log(
+      this.#warnedTooLarge ? 'debug' : 'warn',
+      `Answers to ${generator} are too long to be shared with peers: not even two of them fit into one record of ${String(WIRE.maxBodyBytes / 1024)} KB compressed. This node still trains on them; a lower maxNewTokens makes them shareable.`,
+    );
+    this.#warnedTooLarge = true;
   }
 
   /** What auditors must find too; none where this node cannot verify its own. */
