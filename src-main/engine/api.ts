@@ -308,7 +308,9 @@ export interface PeerRow {
   path: PeerPath | null;
   bytesIn: number;
   bytesOut: number;
+  /** Groups that passed every check and came over this link, and those handed to it; whoever made them. */
   groupsReceived: number;
+  groupsGiven: number;
   /** Groups this peer made that were trained on here within the last hour. */
   adoptedLastHour: number;
   rejected: Record<string, number>;

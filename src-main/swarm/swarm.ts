@@ -256,7 +256,10 @@ class SwarmNode implements Swarm {
       random: options.random,
       feed: this.#feed,
       admit: (bytes, hadFromSender) => (isNote(bytes) ? this.#credit : this.#admission).admit(bytes, hadFromSender),
-      onGiven: (peer, ids) => this.#credit.notePulled(peer, ids),
+      onGiven: (peer, ownIds, groups) => {
+        this.#credit.notePulled(peer, ownIds);
+        this.#ledger.given(peer, groups);
+      },
       members: this.#members,
       bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
       onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),

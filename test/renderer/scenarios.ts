@@ -315,6 +315,7 @@ function makePeers(): PeerRow[] {
     bytesIn: 120_000 * i,
     bytesOut: 90_000 * i,
     groupsReceived: 240 - i * 30,
+    groupsGiven: 35 + i * 20,
     adoptedLastHour: i === 2 ? 0 : Math.max(0, 31 - i * 6),
     rejected: i === 3 ? { forgedSignature: 17 } : {},
     lastSeenAt: startedAt - i * 60_000,

@@ -61,6 +61,9 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
   b.swarm.share(parityGroups(2), 1);
   await until('a pools two groups', () => a.swarm.status().groupsPooled === 2);
   assert.equal(a.swarm.status().groupsShared, 5);
+  const given = (from: typeof a, to: typeof a) =>
+    from.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
+  assert.deepEqual([given(a, b), given(b, a)], [5, 2], 'groups only: receipts and profiles are not counted');
 });
 
 test('of a group larger than a record a part is shared, and judged as it was shared; what cannot be is said once', async (t) => {
@@ -137,6 +140,9 @@ test('a record reaches a node that never met its origin', async (t) => {
   assert.equal(rows.get(origin)?.groupsReceived, 0);
   assert.equal(rows.get(origin)?.connected, false);
   assert.equal(rows.get(b.options.identity.publicKey)?.groupsReceived, 3);
+  const given = (to: typeof a) =>
+    b.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
+  assert.deepEqual([given(c), given(a)], [3, 0], 'relayed ones count; nothing is handed back to its origin');
   assert.ok(c.swarm.status().membersKnown >= 1, 'the origin’s head is gossiped on');
 });
 

@@ -38,8 +38,8 @@ export interface ExchangeOptions {
   feed: Feed;
   /** `{ok: true}` without a group is a note: nothing to count. `hadFromSender` as in Admission. */
   admit: (bytes: Uint8Array, hadFromSender: (id: string) => boolean) => Admitted | { ok: true } | Refused;
-  /** Own records handed to a peer. */
-  onGiven: (peer: PeerId, ids: string[]) => void;
+  /** Groups handed to a peer: ids of the own ones, and how many in all. */
+  onGiven: (peer: PeerId, ownIds: string[], groups: number) => void;
   members: Members;
   bans: Bans;
   /** `source` is the address of who delivered it, or its key where the address says nothing (loopback). */
@@ -266,11 +266,12 @@ export class Exchange {
   #onPull(link: Link, pull: Pull): Uint8Array[] {
     const { feed, elapsed, random } = this.#options;
     const records = feed.answer(pull, link, elapsed(), random);
+    const groups = records.filter(({ bytes }) => !isNote(bytes));
+    const own = groups.filter(({ start }) => start.peer === this.#options.ownKey);
     this.#options.onGiven(
       link.peer,
-      records
-        .filter(({ start, bytes }) => start.peer === this.#options.ownKey && !isNote(bytes))
-        .map((record) => record.id),
+      own.map(({ id }) => id),
+      groups.length,
     );
     return records.map((record) => record.bytes);
   }
