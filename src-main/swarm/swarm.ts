@@ -10,6 +10,7 @@ import type { Admitted, VerifyTexts } from './records/admission.ts';
 import { Bans } from './records/bans.ts';
 import type { BodyCompletion, RecordBody } from './codec/body.ts';
 import type { SwarmDescription } from './codec/description.ts';
+import { CAPABILITY } from './codec/messages.ts';
 import { isNote } from './codec/notes.ts';
 import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
 import type { SignedRecord } from './codec/record.ts';
@@ -57,6 +58,8 @@ export interface SwarmOptions {
   /** For tests on one machine: how reachable to be. */
   reach?: Reach | undefined;
   identity: Identity;
+  /** What this node does; the default is both. One that does not train checks and relays peers' groups, and pools none. */
+  role?: SwarmRole | undefined;
   /** Asked at every `share`. */
   policyName: () => string;
   /** What others may see beside the key; bounded and sanitised on the way out and in. */
@@ -82,6 +85,15 @@ export interface SwarmOptions {
   /** Something in `status()` or `peers()` changed; at most a few times a second. */
   onChange?: (() => void) | undefined;
 }
+
+/** Structurally `NodeRole` of engine/api.ts. */
+export type SwarmRole = 'both' | 'generates' | 'trains';
+
+const CAPABILITIES: Readonly<Record<SwarmRole, number>> = {
+  both: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
+  generates: CAPABILITY.generates | CAPABILITY.relays,
+  trains: CAPABILITY.trains | CAPABILITY.relays,
+};
 
 /** What `share` needs of a group. */
 export interface ShareableGroup {
@@ -171,6 +183,14 @@ function hasCap(limits: SwarmLimits): boolean {
   return limits.maxBytesPerSecondIn > 0 || limits.maxBytesPerSecondOut > 0;
 }
 
+/** As the other says itself: nothing here depends on it. */
+function roleOf(capabilities: number): SwarmRole | null {
+  const generates = (capabilities & CAPABILITY.generates) !== 0;
+  const trains = (capabilities & CAPABILITY.trains) !== 0;
+  if (generates) return trains ? 'both' : 'generates';
+  return trains ? 'trains' : null;
+}
+
 const DOUBLED_FIX =
   'Stop the other one, or give each node a data folder, and with it an identity, of its own: `waggle identity restore --another-device` makes a second device of the same owner.';
 const NEWER_TEXT = 'The other nodes speak a newer version of the protocol: update Waggle to trade with them';
@@ -252,6 +272,7 @@ class SwarmNode implements Swarm {
       topic,
       secretKey,
       limits: this.#limits,
+      capabilities: CAPABILITIES[options.role ?? 'both'],
       elapsed: this.#elapsed,
       random: options.random,
       feed: this.#feed,
@@ -452,7 +473,7 @@ class SwarmNode implements Swarm {
 
   #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId, source: string): void {
     const atMs = this.#elapsed();
-    this.#pool.add(group, start, atMs, source);
+    if (this.#options.role !== 'generates') this.#pool.add(group, start, atMs, source);
     // A group without a spread teaches nobody anything: not worth another node's bytes.
     if (hasSpread(group.completions.map((completion) => completion.reward)))
       this.#feed.hold({ id: group.id, start, round: group.round, bytes: record.bytes, atMs });
@@ -501,7 +522,7 @@ class SwarmNode implements Swarm {
     const isRecent = (at: number | null) => at !== null && this.#options.now() - at < NOTICE_SHOWN_MS;
     if (isRecent(this.#doubledIdentityAt)) return `This identity is running twice. ${DOUBLED_FIX}`;
     if (peers === 0 && isRecent(this.#newerSeenAt)) return NEWER_TEXT;
-    return presenceText(presence, peers);
+    return presenceText(presence, peers, (this.#options.role ?? 'both') === 'both');
   }
 
   #presence(): Presence {
@@ -527,6 +548,7 @@ class SwarmNode implements Swarm {
       const row = this.#ledger.touch(link.peer);
       row.latencyMs = link.latencyMs;
       row.path = this.#discovery.pathOf(link.peer);
+      row.role = roleOf(link.handshake?.capabilities ?? 0);
       Object.assign(row, this.#exchange.trafficOf(link));
     }
     this.#ledger.setConnected(ready);

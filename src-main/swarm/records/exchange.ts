@@ -9,7 +9,6 @@ import type { PeerId } from '../../types.ts';
 import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
 import { Bandwidth } from '../overlay/bandwidth.ts';
-import { CAPABILITY } from '../codec/messages.ts';
 import { isNote } from '../codec/notes.ts';
 import type { ByeReason, Pull } from '../codec/messages.ts';
 import type { Head, SignedRecord } from '../codec/record.ts';
@@ -33,6 +32,8 @@ export interface ExchangeOptions {
   topic: Buffer;
   secretKey: Buffer | null;
   limits: SwarmLimits;
+  /** Bits of `CAPABILITY` that the handshake tells. */
+  capabilities: number;
   elapsed: () => number;
   random: () => number;
   feed: Feed;
@@ -128,7 +129,7 @@ export class Exchange {
   }
 
   connect(connection: NoiseStream, address: string | null): void {
-    const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
+    const { topic, secretKey, instanceId, limits, elapsed, capabilities } = this.#options;
     if (!this.#mayConnect(address)) {
       connection.destroy();
       return;
@@ -146,7 +147,7 @@ export class Exchange {
       instanceId,
       limits,
       elapsed,
-      capabilities: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
+      capabilities,
       handlers: {
         onReady: (ready) => this.#onReady(ready),
         onHeads: (from, heads) => this.#onHeads(from, heads),

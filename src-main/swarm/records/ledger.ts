@@ -23,6 +23,8 @@ export interface PeerEntry {
   groupsReceived: number;
   /** Groups handed to this peer when it pulled, own or relayed. */
   groupsGiven: number;
+  /** What it said in its handshake that it does; null where that is unknown, or neither. */
+  role: 'both' | 'generates' | 'trains' | null;
   /** Records refused that this peer handed over, and its offences, by reason. */
   rejected: Record<string, number>;
   /** Groups and completions this peer made, whoever handed them over, with rewards recomputed here. */
@@ -116,6 +118,7 @@ function emptyRow(peer: PeerId, now: number): PeerEntry {
     bytesOut: 0,
     groupsReceived: 0,
     groupsGiven: 0,
+    role: null,
     rejected: {},
     groupsVerified: 0,
     completionsVerified: 0,

@@ -64,6 +64,7 @@ test('swarm peers: connected ones first, with their path and what was learned fr
     '25',
     '17',
     '3',
+    'both',
     'tiny',
   ]);
   assert.deepEqual(lines[3]!.slice(0, 3), ['abababababab', 'gone', '-']);

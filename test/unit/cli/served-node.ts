@@ -14,6 +14,7 @@ const peerRow = (changes: Partial<PeerRow>): PeerRow => ({
   bytesOut: 1_024,
   groupsReceived: 40,
   groupsGiven: 25,
+  role: 'both',
   adoptedLastHour: 0,
   rejected: {},
   lastSeenAt: 7,
