@@ -12,4 +12,4 @@ export {
   type LoadedConfig,
 } from './config/load.ts';
 export { ConfigError, type ConfigProblem, type ConfigProblemKind } from './config/problems.ts';
-export { configSchema, type Config, type ConfigGroup, type ConfigName } from './config/schema.ts';
+export { configSchema, type Config, type ConfigGroup, type ConfigName, type Role } from './config/schema.ts';

@@ -6,15 +6,24 @@ import type { NodeApi, NodeStatus } from '../engine/api.ts';
 import { countOf, formatCount } from './quantities.ts';
 import { harmless } from './terminal.ts';
 
-type Progress = Pick<NodeStatus, 'state' | 'round' | 'meanReward' | 'swarm'>;
+type Progress = Pick<NodeStatus, 'role' | 'state' | 'round' | 'meanReward' | 'swarm'>;
 
 /** "round   12  mean reward 0.431  2 peers  24 groups shared, 12 adopted"; what keeps it from training comes first. */
-export function progressLine({ state, round, meanReward, swarm }: Progress): string {
-  const reward = meanReward === null ? 'no reward yet    ' : `mean reward ${meanReward.toFixed(3)}`;
+export function progressLine({ role, state, round, meanReward, swarm }: Progress): string {
+  const reward =
+    meanReward === null
+      ? role === 'trains'
+        ? 'no own answers   '
+        : 'no reward yet    '
+      : `mean reward ${meanReward.toFixed(3)}`;
   const peers = countOf(swarm.peers, 'peer').padEnd(7);
   const trade = `${formatCount(swarm.groupsShared).padStart(4)} groups shared, ${formatCount(swarm.groupsAdopted)} adopted`;
   const progress = `round ${formatCount(round).padStart(4)}  ${reward}  ${peers}  ${trade}`;
-  return state.name === 'training' ? progress : `${harmless(state.text)}: ${progress}`;
+  return state.name === 'training'
+    ? role === 'generates'
+      ? `generating only: ${progress}`
+      : progress
+    : `${harmless(state.text)}: ${progress}`;
 }
 
 /** Says how far the node is after its first round, and then every `everyMs` in which it did one. Returns what ends that. */

@@ -55,7 +55,9 @@ export function renderStatus(style: Style, status: NodeStatus, address: string |
     [
       'mean reward',
       status.meanReward === null
-        ? 'no round yet'
+        ? status.role === 'trains'
+          ? 'none: this node writes no answers'
+          : 'no round yet'
         : `${status.meanReward.toFixed(3)} over the last ${countOf(status.recentRounds, 'round')}`,
     ],
     ['generates', formatRate(tokensPerSecond.generate)],

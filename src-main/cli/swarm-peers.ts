@@ -4,7 +4,7 @@ import { countOf, formatBytes, formatCount } from './quantities.ts';
 import { alignTable, harmless, type Terminal } from './terminal.ts';
 
 const pathWords: Readonly<Record<PeerPath, string>> = { direct: 'direct', relayed: 'relayed', lan: 'local network' };
-const HEADINGS = ['peer', 'path', 'latency', 'in', 'out', 'groups', 'last hour', 'refused', 'policy'];
+const HEADINGS = ['peer', 'path', 'latency', 'in', 'out', 'groups', 'given', 'last hour', 'refused', 'does', 'policy'];
 
 /** Connected ones first, as the node orders them. `last hour` counts what of theirs was trained on. */
 export function renderPeers(terminal: Pick<Terminal, 'colours'>, rows: readonly PeerRow[]): string {
@@ -18,8 +18,10 @@ export function renderPeers(terminal: Pick<Terminal, 'colours'>, rows: readonly 
     formatBytes(row.bytesIn),
     formatBytes(row.bytesOut),
     formatCount(row.groupsReceived),
+    formatCount(row.groupsGiven),
     formatCount(row.adoptedLastHour),
     formatCount(Object.values(row.rejected).reduce((sum, count) => sum + count, 0)),
+    row.role === null || row.role === 'both' ? (row.role ?? '-') : `only ${row.role}`,
     row.policyName === null ? '' : harmless(row.policyName),
   ]);
   return `${countOf(connected, 'peer')} connected of ${formatCount(rows.length)} met\n${alignTable(terminal, HEADINGS, cells)}`;

@@ -52,6 +52,8 @@ const hostPort = z
     return port >= 1 && port <= 65535;
   }, 'must have a port from 1 to 65535');
 
+const roles = ['both', 'generates', 'trains'] as const;
+
 const objectives = ['grpo', 'asympo', 'spo', 'sft'] as const;
 
 const demonstrationSources = ['peers', 'file', 'own'] as const;
@@ -83,6 +85,12 @@ const shape = {
     'node',
     '',
     'Port of the dashboard and of the CLI on 127.0.0.1; 0 takes any free one.',
+  ),
+  role: field(
+    z.enum(roles).default('both'),
+    'node',
+    '',
+    "What the node does in the swarm: both generates and trains; generates answers tasks and shares the answers, and its policy stays as it is; trains writes no answers and trains on peers' groups alone, ownGroups and peerGroups together of them each round.",
   ),
   rounds: field(
     whole(0, 1_000_000_000, 0),
@@ -511,14 +519,46 @@ const shape = {
   ),
 };
 
+const settings = z.strictObject(shape);
+
+/** What a node that does half of it has no use for. */
+function roleConflicts(config: z.infer<typeof settings>): [name: keyof typeof shape, message: string][] {
+  const { role } = config;
+  if (role === 'both') return [];
+  const conflicts: [name: keyof typeof shape, message: string][] = [];
+  if (!config.swarmEnabled)
+    conflicts.push(['swarmEnabled', `must not be off while role is ${role}: the other half is peers' work`]);
+  if (config.sharing === 'adaptive')
+    conflicts.push([
+      'sharing',
+      `cannot be adaptive while role is ${role}: there is nothing to move between own and peers' groups`,
+    ]);
+  if (config.method === 'bridge')
+    conflicts.push([
+      'method',
+      `cannot be bridge while role is ${role}: ${role === 'generates' ? 'nothing is trained' : 'demonstrations are chosen by how they compare with own answers'}`,
+    ]);
+  if (role === 'generates' && config.sharedGroupsPerRound === 0)
+    conflicts.push([
+      'sharedGroupsPerRound',
+      'must not be 0 while role is generates: nothing would come of its answers',
+    ]);
+  if (role === 'trains' && config.peerGroups === 0)
+    conflicts.push(['peerGroups', "must not be 0 while role is trains: peers' groups are all it trains on"]);
+  if (role === 'trains' && config.maxSurpriseGap > 0)
+    conflicts.push(['maxSurpriseGap', 'must be 0 while role is trains: there are no own answers to compare with']);
+  return conflicts;
+}
+
 /** Raises what no single field can see. The path names the field whose change fixes it. */
-export const configSchema = z.strictObject(shape).superRefine((config, context) => {
+export const configSchema = settings.superRefine((config, context) => {
   const conflict = (name: keyof typeof shape, message: string) =>
     context.addIssue({ code: 'custom', path: [name], message });
   if (config.ownGroups + config.peerGroups === 0)
     conflict('ownGroups', 'and peerGroups must not both be 0: nothing would be trained');
   if (config.ownGroups === 0 && config.peerGroups > 0 && !config.swarmEnabled)
     conflict('ownGroups', 'must not be 0 while swarmEnabled is off: nothing would be trained');
+  for (const message of roleConflicts(config)) conflict(...message);
   if (config.demonstrationFile !== '' && !config.demonstrationSources.includes('file'))
     conflict('demonstrationSources', 'must include file while demonstrationFile names one');
   if (config.sharing === 'adaptive' && config.benefitPercent === 0)
@@ -532,4 +572,5 @@ export const configSchema = z.strictObject(shape).superRefine((config, context) 
 
 export const configShape = shape;
 export type Config = z.infer<typeof configSchema>;
+export type Role = Config['role'];
 export type ConfigName = keyof Config;

@@ -81,7 +81,9 @@ function describe(link: NodeLink): StateRow & { line: string; figures: string[] 
   switch (link.kind) {
     case 'up': {
       const row = states[link.status.state.name];
-      return { ...row, line: stateLine(row.label, link.status.state.text), figures: figures(link.status) };
+      const { role, state } = link.status;
+      const label = role === 'generates' && state.name === 'training' ? 'Generating' : row.label;
+      return { ...row, line: stateLine(label, state.text), figures: figures(link.status) };
     }
     case 'starting':
       return { ...states.starting, commands: [], line: 'Starting the node', figures: [] };

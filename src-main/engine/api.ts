@@ -13,6 +13,7 @@ export type WaitReason =
   | { kind: 'roundsDone'; rounds: number } // --rounds N reached
   | { kind: 'computeRestarting'; attempt: number; retryInMs: number; detail: string }
   | { kind: 'diskFull'; path: string; freeBytes: number }
+  | { kind: 'tooFewGroups'; have: number; wanted: number } // role trains: the pool has too few useful groups
   | { kind: 'shuttingDown' }
   | { kind: 'fault'; code: string; message: string; fix: string };
 
@@ -27,6 +28,9 @@ export interface RunState {
 
 /** compare: between rounds, for the benefit meter. */
 export type RoundStage = 'generate' | 'verify' | 'share' | 'admit' | 'train' | 'record' | 'compare' | 'idle';
+
+/** What a node does in the swarm; `both` is the ordinary one. */
+export type NodeRole = 'both' | 'generates' | 'trains';
 
 export interface PolicyInfo {
   name: string;
@@ -161,6 +165,8 @@ export interface WorkStatus {
 export interface NodeStatus {
   /** Version of the app. */
   version: string;
+  /** generates: it trains nothing, its policy stays as it is. trains: it writes no answers of its own. */
+  role: NodeRole;
   state: RunState;
   stage: RoundStage;
   policy: PolicyInfo | null;
@@ -308,7 +314,11 @@ export interface PeerRow {
   path: PeerPath | null;
   bytesIn: number;
   bytesOut: number;
+  /** Groups that passed every check and came over this link, and those handed to it; whoever made them. */
   groupsReceived: number;
+  groupsGiven: number;
+  /** As it says itself; null while it was not connected, or where it does neither. */
+  role: NodeRole | null;
   /** Groups this peer made that were trained on here within the last hour. */
   adoptedLastHour: number;
   rejected: Record<string, number>;

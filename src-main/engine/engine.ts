@@ -168,6 +168,7 @@ class WaggleEngine implements Engine {
     };
     this.state = createRunState({
       now: Date.now,
+      role: config.role,
       onChange: (state, before) => {
         this.control.stateChanged(state, before);
         this.view.tellStatus();
@@ -443,6 +444,7 @@ class WaggleEngine implements Engine {
     const { record, warnings } = roundRecord(result, {
       publicKey: this.parts.identity.publicKey,
       policyName: this.control.policyName,
+      role: this.options.config.role,
       at: Date.now(),
       objectives: this.objectives,
       peers: summary.peers,

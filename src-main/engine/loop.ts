@@ -5,6 +5,7 @@
  *
  * Each stage is one call below, in this order. The loop does not know how tokens are computed (native-models), how records
  * travel (swarm) or who watches (API). It holds no state between rounds: all of it is in `RoundParts`.
+ * A node may do half of it: without tasks nothing is generated, and with I and J of 0 nothing is trained.
  * Invariant: a round leaves a trace only at its end, in `commit`; interrupted before, it never happened.
  */
 import type { ComputeHost } from '../../native-models/runtime/compute-host.ts';
@@ -32,7 +33,7 @@ import type { Group } from '../types.ts';
 import type { RoundStage } from './api.ts';
 
 export interface SwarmPort {
-  /** Record ids, null where a group was too large to share. */
+  /** Record ids, null where not even two answers of a group fit into a record. */
   share(groups: readonly OwnGroup[], round: number): (string | null)[];
   /** Which of the verified groups with a spread of rewards `choose` picked, and how many own rounds each waited in the pool. */
   adopt(choose: (offered: readonly Group[]) => readonly Group[]): { group: Group; waitedRounds: number }[];
@@ -56,6 +57,7 @@ export interface RoundParts {
   objectives: { own: Objective; peers: Objective };
   /** I and J of this round: the settings, or what they have become (train/sharing.ts). */
   sharing: TrainingSetOptions;
+  /** None where the node only trains. */
   tasks: (round: number) => TaskInstance[];
   swarm: SwarmPort;
   /** Left out: rewards alone train the policy. */
@@ -103,27 +105,26 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
   const random = createRandom(parts.seed, `round/${round}`);
 
   const tasks = parts.tasks(round);
-  const generated = await stage('generate', () =>
+  const generate = () =>
     generateRollouts(compute, policy, tasks, generateOptions(config, config.groupSize, random.uint32()), (tokens) =>
       parts.report('generate', tokens, tasks.length * config.groupSize * config.maxNewTokens),
-    ),
-  );
-  const own = await stage('verify', () => verifyRollouts(policy, generated, config.scoring));
-  const shared = await stage('share', () => shareOwn(swarm, own, round, config.sharedGroupsPerRound));
-  const offered = await stage('admit', () =>
-    adoptFromPeers(swarm, { ...config, ...sharing }, policy, () => random.float()),
-  );
-  const adopted = await stage('admit', () =>
-    withinSurpriseGap(compute, offered, {
-      ownSurprise: ownSurprise(own),
-      maxGap: config.maxSurpriseGap,
-      maxTokens: config.microBatchTokens,
-    }),
-  );
+    );
+  const generated = tasks.length > 0 ? await stage('generate', generate) : [];
+  const own =
+    generated.length > 0 ? await stage('verify', () => verifyRollouts(policy, generated, config.scoring)) : [];
+  // Also without own groups: what of peers' was checked is said then.
+  const share = () => shareOwn(swarm, own, round, config.sharedGroupsPerRound);
+  const shared = own.length > 0 ? await stage('share', share) : share();
+  const adopt = () => adoptFromPeers(swarm, { ...config, ...sharing }, policy, () => random.float());
+  const offered = sharing.peerGroups > 0 ? await stage('admit', adopt) : [];
+  const near = { ownSurprise: ownSurprise(own), maxGap: config.maxSurpriseGap, maxTokens: config.microBatchTokens };
+  const adopted = offered.length > 0 ? await stage('admit', () => withinSurpriseGap(compute, offered, near)) : [];
   const peers = adopted.map(({ tokens }) => tokens);
   const trainedOwn = sampleOwnGroups(own, adopted.length, sharing, () => random.float());
-  const withLogprobs = (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
-    stage('train', () => withNeededLogprobs(compute, objective, groups, config.microBatchTokens));
+  const withLogprobs = async (objective: Objective, groups: readonly TokenGroup[]): Promise<TokenGroup[]> =>
+    groups.length > 0
+      ? stage('train', () => withNeededLogprobs(compute, objective, groups, config.microBatchTokens))
+      : [];
   const imitated = parts.bridge
     ? {
         demonstrations: await stage('admit', () => parts.bridge!.demonstrations(own, ownSurprise(own), round)),
@@ -138,9 +139,9 @@ export async function runRound(parts: RoundParts, round: number): Promise<RoundR
     ],
     imitated?.demonstrations ?? [],
   );
-  const outcome = await stage('train', () =>
-    plan ? executePlan(compute, plan, (steps) => parts.report('train', steps, plan.epochs), parts.passesShrank) : null,
-  );
+  const train = (todo: TrainPlan) =>
+    executePlan(compute, todo, (steps) => parts.report('train', steps, todo.epochs), parts.passesShrank);
+  const outcome = plan ? await stage('train', () => train(plan)) : null;
   const tooForeign = offered.length - adopted.length;
   const result: RoundResult = { round, own, shared, trainedOwn, adopted, tooForeign, imitated, plan, outcome, seconds };
   await stage('record', () => parts.commit(result));
@@ -168,6 +169,16 @@ function shareOwn(swarm: SwarmPort, own: readonly OwnGroup[], round: number, mos
 /** Mean -log p per token of own answers when they were sampled. */
 function ownSurprise(own: readonly OwnGroup[]): number {
   return -mean(own.flatMap(({ completions }) => completions.flatMap(({ behaviorLogprobs }) => behaviorLogprobs)));
+}
+
+/** How many of peers' groups a round begun now would draw; they stay where they are. */
+export function countAdoptable(swarm: SwarmPort, options: PeerGroupOptions): number {
+  let count = 0;
+  swarm.adopt((groups) => {
+    count = choosePeerGroups(groups, options, () => 0.5).length;
+    return [];
+  });
+  return count;
 }
 
 /** Regenerates each adopted task and puts the peers' text into own tokens; what does not fit the own context is left out. */

@@ -8,9 +8,9 @@ import type { Group, PeerId, TaskRef } from '../types.ts';
 import { Admission } from './records/admission.ts';
 import type { Admitted, VerifyTexts } from './records/admission.ts';
 import { Bans } from './records/bans.ts';
-import { packBody } from './codec/body.ts';
 import type { BodyCompletion, RecordBody } from './codec/body.ts';
 import type { SwarmDescription } from './codec/description.ts';
+import { CAPABILITY } from './codec/messages.ts';
 import { isNote } from './codec/notes.ts';
 import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
 import type { SignedRecord } from './codec/record.ts';
@@ -25,6 +25,7 @@ import type { Bootstrap } from './overlay/discovery.ts';
 import { elapsedWithSleep } from './elapsed.ts';
 import { Exchange } from './records/exchange.ts';
 import { Feed } from './records/feed.ts';
+import { fittingPart } from './records/fitting-part.ts';
 import type { Window } from './credit/hours.ts';
 import type { Identity } from './identity/identity.ts';
 import { Ledger } from './records/ledger.ts';
@@ -62,6 +63,8 @@ export interface SwarmOptions {
   /** For tests on one machine: how reachable to be. */
   reach?: Reach | undefined;
   identity: Identity;
+  /** What this node does; the default is both. One that does not train checks and relays peers' groups, and pools none. */
+  role?: SwarmRole | undefined;
   /** Asked at every `share`. */
   policyName: () => string;
   /** What others may see beside the key; bounded and sanitised on the way out and in. */
@@ -87,6 +90,15 @@ export interface SwarmOptions {
   /** Something in `status()` or `peers()` changed; at most a few times a second. */
   onChange?: (() => void) | undefined;
 }
+
+/** Structurally `NodeRole` of engine/api.ts. */
+export type SwarmRole = 'both' | 'generates' | 'trains';
+
+const CAPABILITIES: Readonly<Record<SwarmRole, number>> = {
+  both: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
+  generates: CAPABILITY.generates | CAPABILITY.relays,
+  trains: CAPABILITY.trains | CAPABILITY.relays,
+};
 
 /** What `share` needs of a group. */
 export interface ShareableGroup {
@@ -131,7 +143,10 @@ export interface SwarmStatus {
 }
 
 export interface Swarm {
-  /** Record ids in the order of `groups`; null where a group is too large to share. Works offline too. */
+  /**
+   * Record ids in the order of `groups`. Of a group that is larger than a record as many completions are shared as fit; null where not
+   * even two do. Works offline too.
+   */
   share(groups: readonly ShareableGroup[], round: number): (string | null)[];
   /** Asks neighbours now; resolves to the number of groups admitted. It also runs by itself. */
   pull(): Promise<number>;
@@ -167,6 +182,14 @@ function hasCap(limits: SwarmLimits): boolean {
   return limits.maxBytesPerSecondIn > 0 || limits.maxBytesPerSecondOut > 0;
 }
 
+/** As the other says itself: nothing here depends on it. */
+function roleOf(capabilities: number): SwarmRole | null {
+  const generates = (capabilities & CAPABILITY.generates) !== 0;
+  const trains = (capabilities & CAPABILITY.trains) !== 0;
+  if (generates) return trains ? 'both' : 'generates';
+  return trains ? 'trains' : null;
+}
+
 const DOUBLED_FIX =
   'Stop the other one, or give each node a data folder, and with it an identity, of its own: `waggle identity restore --another-device` makes a second device of the same owner.';
 const NEWER_TEXT = 'The other nodes speak a newer version of the protocol: update Waggle to trade with them';
@@ -197,6 +220,7 @@ class SwarmNode implements Swarm {
   #doubledIdentityAt: number | null = null;
   /** When a peer last spoke only versions that this node does not know yet. */
   #newerSeenAt: number | null = null;
+  #warnedTooLarge = false;
   #suspended = false;
   #joiningSinceMs: number;
   #rotatedAtMs: number;
@@ -246,11 +270,15 @@ class SwarmNode implements Swarm {
       topic,
       secretKey,
       limits: this.#limits,
+      capabilities: CAPABILITIES[options.role ?? 'both'],
       elapsed: this.#elapsed,
       random: options.random,
       feed: this.#feed,
       admit: (bytes, hadFromSender) => (isNote(bytes) ? this.#credit : this.#admission).admit(bytes, hadFromSender),
-      onGiven: (peer, ids) => this.#credit.notePulled(peer, ids),
+      onGiven: (peer, ownIds, groups) => {
+        this.#credit.notePulled(peer, ownIds);
+        this.#ledger.given(peer, groups);
+      },
       members: this.#members,
       bans: new Bans(this.#limits.maxBans, this.#limits.banMs),
       onAdmitted: (admitted, from, source) => this.#onAdmitted(admitted, from, source),
@@ -397,19 +425,21 @@ class SwarmNode implements Swarm {
   }
 
   #shareOne(group: ShareableGroup, round: number): string | null {
-    const body = { task: group.task, policyName: this.#policyName(), completions: [...group.completions] };
-    const packed = packBody(body);
-    if (!packed.ok) {
-      this.#options.log('debug', `a group of task ${group.task.generator} is too large to share`);
+    const { task } = group;
+    const whole = { task, policyName: this.#policyName(), completions: [...group.completions] };
+    const part = fittingPart(whole, (completions) => this.#rewardsOf({ ...whole, completions: [...completions] }));
+    if (part === null) {
+      this.#warnTooLarge(task);
       return null;
     }
+    const { body, packed } = part;
     const { identity, now } = this.#options;
     const fields = {
       instanceId: this.#instanceId,
       seq: this.#counters.seq++,
       round,
       createdAt: now(),
-      body: packed.value,
+      body: packed,
     };
     const record = signRecord(fields, identity.keyPair);
     const start = this.#rounds.note(identity.publicKey, toHex(this.#instanceId), round);
@@ -418,6 +448,15 @@ class SwarmNode implements Swarm {
     this.#feed.addOwn({ id, start, round, bytes, atMs: this.#elapsed() });
     this.#credit.noteOwn(id, this.#rewardsOf(body), round);
     return id;
+  }
+
+  /** Once: with a policy that answers at such length it would be said every round. */
+  #warnTooLarge({ generator }: TaskRef): void {
+    this.#options.log(
+      this.#warnedTooLarge ? 'debug' : 'warn',
+      `Answers to ${generator} are too long to be shared with peers: not even two of them fit into one record of ${String(WIRE.maxBodyBytes / 1024)} KB compressed. This node still trains on them; a lower maxNewTokens makes them shareable.`,
+    );
+    this.#warnedTooLarge = true;
   }
 
   /** What auditors must find too; none where this node cannot verify its own. */
@@ -433,7 +472,7 @@ class SwarmNode implements Swarm {
 
   #onAdmitted({ group, record, start }: Admitted, deliveredBy: PeerId, source: string): void {
     const atMs = this.#elapsed();
-    this.#pool.add(group, start, atMs, source);
+    if (this.#options.role !== 'generates') this.#pool.add(group, start, atMs, source);
     // A group without a spread teaches nobody anything: not worth another node's bytes.
     if (hasSpread(group.completions.map((completion) => completion.reward)))
       this.#feed.hold({ id: group.id, start, round: group.round, bytes: record.bytes, atMs });
@@ -482,7 +521,7 @@ class SwarmNode implements Swarm {
     const isRecent = (at: number | null) => at !== null && this.#options.now() - at < NOTICE_SHOWN_MS;
     if (isRecent(this.#doubledIdentityAt)) return `This identity is running twice. ${DOUBLED_FIX}`;
     if (peers === 0 && isRecent(this.#newerSeenAt)) return NEWER_TEXT;
-    return presenceText(presence, peers);
+    return presenceText(presence, peers, (this.#options.role ?? 'both') === 'both');
   }
 
   #presence(): Presence {
@@ -508,6 +547,7 @@ class SwarmNode implements Swarm {
       const row = this.#ledger.touch(link.peer);
       row.latencyMs = link.latencyMs;
       row.path = this.#discovery.pathOf(link.peer);
+      row.role = roleOf(link.handshake?.capabilities ?? 0);
       Object.assign(row, this.#exchange.trafficOf(link));
     }
     this.#ledger.setConnected(ready);

@@ -35,15 +35,19 @@ export function metricValues(rows: readonly RoundRow[], name: string): (number |
 }
 
 /** "Own reward rose from 31 % to 45 % over 213 rounds." Speaks of the smoothed line, which is what a reader sees. */
-export function describeCurve(rounds: readonly number[], smoothed: readonly (number | null)[]): string {
+export function describeCurve(
+  rounds: readonly number[],
+  smoothed: readonly (number | null)[],
+  whose = 'own reward',
+): string {
   const known = smoothed.flatMap((value, i) => (value === null ? [] : [{ value, round: rounds[i]! }]));
   const last = known.at(-1);
   if (!last) return 'No rewards yet.';
   const settled = known[Math.min(known.length - 1, Math.floor(known.length * 0.05))]!;
   const span = plural(last.round - known[0]!.round + 1, 'round');
   const change = last.value - settled.value;
-  if (known.length < 3) return `The smoothed own reward is ${formatShare(last.value)} after ${span}.`;
-  if (Math.abs(change) < 0.01) return `The smoothed own reward stayed near ${formatShare(last.value)} over ${span}.`;
+  if (known.length < 3) return `The smoothed ${whose} is ${formatShare(last.value)} after ${span}.`;
+  if (Math.abs(change) < 0.01) return `The smoothed ${whose} stayed near ${formatShare(last.value)} over ${span}.`;
   const word = change > 0 ? 'rose' : 'fell';
-  return `The smoothed own reward ${word} from ${formatShare(settled.value)} to ${formatShare(last.value)} over ${span}.`;
+  return `The smoothed ${whose} ${word} from ${formatShare(settled.value)} to ${formatShare(last.value)} over ${span}.`;
 }

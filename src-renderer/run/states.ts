@@ -1,5 +1,5 @@
 /** One row for each run state and each reason to wait: what people read and which commands make sense. A missing row does not compile. */
-import type { RoundStage, RunStateName, WaitReason } from '../../src-main/engine/api.ts';
+import type { NodeRole, NodeStatus, RoundStage, RunStateName, WaitReason } from '../../src-main/engine/api.ts';
 import type { Command } from '../state/node.svelte.ts';
 import { formatBytes, plural } from '../ui/format.ts';
 import type { Tone } from '../ui/tone.ts';
@@ -10,7 +10,7 @@ interface StateLooks {
   commands: readonly Command[];
 }
 
-export const stateLooks: Record<RunStateName, StateLooks> = {
+const stateLooks: Record<RunStateName, StateLooks> = {
   starting: { title: 'Starting', tone: 'info', commands: ['pause'] },
   training: { title: 'Training', tone: 'honey', commands: ['pause', 'finish'] },
   finishing: { title: 'Finishing the round', tone: 'honey', commands: ['pause', 'resume'] },
@@ -19,6 +19,12 @@ export const stateLooks: Record<RunStateName, StateLooks> = {
   error: { title: 'Stopped by an error', tone: 'bad', commands: ['resume'] },
   stopped: { title: 'Stopped', tone: 'neutral', commands: [] },
 };
+
+/** A node that only generates is never said to train. */
+export function looksOf({ role, state }: Pick<NodeStatus, 'role' | 'state'>): StateLooks {
+  const looks = stateLooks[state.name];
+  return role === 'generates' && state.name === 'training' ? { ...looks, title: 'Generating' } : looks;
+}
 
 export const commandLooks: Record<Command, { label: string; hint: string }> = {
   pause: { label: 'Pause', hint: 'Stops at once and frees the GPU. Nothing is lost but the round in progress.' },
@@ -55,6 +61,12 @@ const reasonTexts: ReasonTable = {
     fix: 'Free some space there. The node goes on by itself.',
     tone: 'bad',
   }),
+  tooFewGroups: ({ have, wanted }) => ({
+    title: 'Waiting for peers’ groups',
+    text: `This node only trains, on what peers share. ${have} of the ${wanted} groups that a round begins with are there.`,
+    fix: 'Nothing: it goes on by itself as soon as there are enough. Without peers that generate there are none.',
+    tone: 'info',
+  }),
   shuttingDown: () => ({
     title: 'Shutting down',
     text: 'The node writes its last checkpoint and ends.',
@@ -70,7 +82,7 @@ export function describeReason(reason: WaitReason): ReasonText {
 }
 
 /** The stages of a round in their order, with what happens in each. */
-export const stages: readonly {
+const stages: readonly {
   stage: Exclude<RoundStage, 'idle' | 'compare'>;
   label: string;
   doing: string;
@@ -83,3 +95,14 @@ export const stages: readonly {
   { stage: 'train', label: 'Train', doing: 'The policy learns from them', unit: 'tokens' },
   { stage: 'record', label: 'Save', doing: 'The round is recorded', unit: 'groups' },
 ];
+
+const left: Record<NodeRole, readonly RoundStage[]> = {
+  both: [],
+  generates: ['admit', 'train'],
+  trains: ['generate', 'verify', 'share'],
+};
+
+/** Those that the rounds of this node have. */
+export function stagesOf(role: NodeRole): typeof stages {
+  return stages.filter(({ stage }) => !left[role].includes(stage));
+}

@@ -5,7 +5,8 @@ import { formatBytes, formatCount } from '../ui/format.ts';
 import { pathOrder } from './network-words.ts';
 import { rejectedTotal } from './reject-reasons.ts';
 
-export type PeerColumn = 'path' | 'latencyMs' | 'bytesIn' | 'bytesOut' | 'groupsReceived' | 'rejected' | 'lastSeenAt';
+export type PeerColumn =
+  'path' | 'latencyMs' | 'bytesIn' | 'bytesOut' | 'groupsReceived' | 'groupsGiven' | 'rejected' | 'lastSeenAt';
 
 export const peerColumns: readonly { name: PeerColumn; label: string; meaning: string }[] = [
   {
@@ -20,6 +21,11 @@ export const peerColumns: readonly { name: PeerColumn; label: string; meaning: s
     name: 'groupsReceived',
     label: 'Groups',
     meaning: 'Groups that came over this link and passed every check, whoever made them.',
+  },
+  {
+    name: 'groupsGiven',
+    label: 'Given',
+    meaning: 'Groups handed to this peer over this link, made here or passed on for others.',
   },
   { name: 'rejected', label: 'Turned away', meaning: 'Records over this link that failed a check, and why.' },
   { name: 'lastSeenAt', label: 'Last seen', meaning: 'When something last came from this peer.' },

@@ -108,6 +108,8 @@ export function makeCrowd(count: number, now = Date.now()): PeerRow[] {
     bytesIn: 2_400_000 - i * 4_000,
     bytesOut: 1_900_000 - i * 3_000,
     groupsReceived: Math.max(0, 480 - i),
+    groupsGiven: 1_000 + i,
+    role: 'both' as const,
     adoptedLastHour: Math.max(0, 60 - i),
     rejected: i % 9 === 3 ? { expired: 12, duplicateRecord: 210, forgedSignature: 1 } : {},
     lastSeenAt: now - i * 31_000,

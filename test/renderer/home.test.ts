@@ -122,3 +122,35 @@ test('provider verdicts, memory and counters are on the page', async (t) => {
   await page.getByText('17 records turned away').click();
   await page.getByText('forged signature: 2').waitFor();
 });
+
+test('a node that does half of it is never said to do the other', async (t) => {
+  await t.test('generates', async (t) => {
+    const { page, node, errors } = await openPage(t, 'training');
+    const text = 'Generating for peers: this node trains nothing, its policy stays as it is';
+    node.scenario.status = { ...node.scenario.status, role: 'generates' };
+    node.setState({ ...node.scenario.status.state, text });
+    await page.getByTestId('state').getByText('Generating', { exact: true }).waitFor();
+    await page.getByTestId('state-text').getByText(text).waitFor();
+    const strip = page.getByRole('list', { name: 'Stages of the round' });
+    await eventually(async () => assert.equal(await strip.getByRole('listitem').count(), 4));
+    assert.equal(await strip.getByText('Train', { exact: true }).count(), 0);
+    await page.getByText('This node only generates', { exact: false }).waitFor();
+    assert.deepEqual(errors, []);
+  });
+  await t.test('trains', async (t) => {
+    const { page, node } = await openPage(t, 'training');
+    node.scenario.status = { ...node.scenario.status, role: 'trains', meanReward: null };
+    const reason = { kind: 'tooFewGroups', have: 1, wanted: 4 } as const;
+    node.setState({ name: 'waiting', reason, text: 'Waiting for groups', sinceMs: Date.now() });
+    await page.getByText('Waiting for peers’ groups').waitFor();
+    await page.getByText('1 of the 4 groups that a round begins with', { exact: false }).waitFor();
+    await page.getByText('This node only trains', { exact: false }).first().waitFor();
+  });
+  await t.test('peers', async (t) => {
+    const { page } = await openPage(t, 'training', { view: 'swarm' });
+    const table = page.getByRole('region', { name: 'Peers table' });
+    await table.getByText('connected, only generates').waitFor();
+    await table.getByText('connected, only trains').waitFor();
+    assert.equal(await table.getByText(/, only /).count(), 2);
+  });
+});

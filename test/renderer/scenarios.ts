@@ -169,6 +169,7 @@ export const states = {
 function baseStatus(rounds: number): NodeStatus {
   return {
     version: '0.1.0',
+    role: 'both',
     state: states.training,
     stage: 'generate',
     policy: {
@@ -315,6 +316,8 @@ function makePeers(): PeerRow[] {
     bytesIn: 120_000 * i,
     bytesOut: 90_000 * i,
     groupsReceived: 240 - i * 30,
+    groupsGiven: 35 + i * 20,
+    role: (['both', 'generates', 'trains', null] as const)[i] ?? 'both',
     adoptedLastHour: i === 2 ? 0 : Math.max(0, 31 - i * 6),
     rejected: i === 3 ? { forgedSignature: 17 } : {},
     lastSeenAt: startedAt - i * 60_000,

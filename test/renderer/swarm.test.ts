@@ -283,6 +283,8 @@ test('a narrow window sorts and searches, too: peers, and what was checked here'
     await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /9 ms/));
     await card.getByRole('button', { name: /^Smallest first/ }).click();
     await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /130 ms/));
+    await sort.selectOption('Given');
+    await eventually(async () => assert.match((await rows.first().textContent()) ?? '', /Given\s*1,499/));
     await assertAccessible(page);
     assert.equal(await page.evaluate<number>('document.documentElement.scrollWidth'), 360);
   });

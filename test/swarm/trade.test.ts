@@ -61,6 +61,35 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
   b.swarm.share(parityGroups(2), 1);
   await until('a pools two groups', () => a.swarm.status().groupsPooled === 2);
   assert.equal(a.swarm.status().groupsShared, 5);
+  const given = (from: typeof a, to: typeof a) =>
+    from.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
+  assert.deepEqual([given(a, b), given(b, a)], [5, 2], 'groups only: receipts and profiles are not counted');
+});
+
+test('of a group larger than a record a part is shared, and judged as it was shared; what cannot be is said once', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const a = await openSwarm(t, bootstrap);
+  const b = await openSwarm(t, bootstrap);
+  const { task, completions } = parityGroup();
+  const right = completions[0]!.text;
+  const texts = Array.from({ length: 100 }, (_, i) => (i >= 90 ? right : `wrong ${String(i)}`));
+  const [id] = a.swarm.share([{ task, completions: texts.map((text) => ({ text, ended: true })) }], 1);
+  assert.ok(typeof id === 'string');
+  await until('b pools it', () => b.swarm.status().groupsPooled === 1);
+  const [group] = b.swarm.adopt(1);
+  assert.ok(group);
+  assert.equal(group.completions.length, 64);
+  assert.equal(group.completions.filter(({ reward }) => reward === 1).length, 6);
+  const [own] = a.swarm.receiptsOf(a.options.identity.publicKey, 1);
+  assert.deepEqual([own?.right, own?.of], [6, 64]);
+
+  const huge = randomBytes(12_000).toString('hex');
+  const unfit = () => ({ ...parityGroup(), completions: ['a', 'b'].map((c) => ({ text: c + huge, ended: true })) });
+  assert.deepEqual(a.swarm.share([unfit(), unfit()], 2), [null, null]);
+  a.swarm.share([unfit()], 3);
+  assert.equal(a.swarm.status().groupsShared, 1);
+  assert.equal(a.log.filter((line) => line.includes('too long to be shared with peers')).length, 3);
+  assert.equal(a.log.filter((line) => /^warn.*too long to be shared with peers/.test(line)).length, 1);
 });
 
 test('three nodes; the real verifier scores real tasks', async (t) => {
@@ -111,6 +140,9 @@ test('a record reaches a node that never met its origin', async (t) => {
   assert.equal(rows.get(origin)?.groupsReceived, 0);
   assert.equal(rows.get(origin)?.connected, false);
   assert.equal(rows.get(b.options.identity.publicKey)?.groupsReceived, 3);
+  const given = (to: typeof a) =>
+    b.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
+  assert.deepEqual([given(c), given(a)], [3, 0], 'relayed ones count; nothing is handed back to its origin');
   assert.ok(c.swarm.status().membersKnown >= 1, 'the origin’s head is gossiped on');
 });
 
@@ -177,11 +209,11 @@ test('a secret keeps a swarm apart; only those who know it meet', async (t) => {
   assert.equal(wrong.swarm.status().peers, 0);
 });
 
-test('what is too large is not shared, and says so by null', async (t) => {
+test('answers of which not even two fit are not shared, and the node says so by null', async (t) => {
   const { bootstrap } = await openDht(t);
   const { swarm } = await openSwarm(t, bootstrap);
   const { task } = parityGroup();
-  const noise = Array.from({ length: 40 }, () => ({ text: randomBytes(2000).toString('hex'), ended: true }));
+  const noise = Array.from({ length: 40 }, () => ({ text: randomBytes(8100).toString('hex'), ended: true }));
   const [tooLarge, fine] = swarm.share([{ task, completions: noise }, parityGroup()], 1);
   assert.equal(tooLarge, null);
   assert.match(String(fine), /^[0-9a-f]{64}$/);

@@ -109,9 +109,11 @@ export class BenefitMeter {
 
   /** I and J of the next round. */
   get mix(): TrainingSetOptions {
-    const { config } = this.options;
-    if (config.sharing === 'adaptive') return mixOf(this.sharing);
-    return { ownGroups: config.ownGroups, peerGroups: config.peerGroups };
+    const { role, sharing, ownGroups, peerGroups } = this.options.config;
+    if (role === 'generates') return { ownGroups: 0, peerGroups: 0 };
+    if (role === 'trains') return { ownGroups: 0, peerGroups: ownGroups + peerGroups };
+    if (sharing === 'adaptive') return mixOf(this.sharing);
+    return { ownGroups, peerGroups };
   }
 
   /** `kept`: what `learn` returned after the last whole round, or null. A comparison that was in progress is dropped. */
@@ -172,6 +174,7 @@ export class BenefitMeter {
   private why(): BenefitOff | null {
     const { config } = this.options;
     if (config.benefitPercent === 0) return { kind: 'unwanted' };
+    if (config.role !== 'both') return { kind: 'role', role: config.role };
     if (!config.swarmEnabled) return { kind: 'noSwarm' };
     if (config.sharing === 'fixed' && config.peerGroups === 0) return { kind: 'noPeerGroups' };
     if (this.opened?.bridge) return { kind: 'bridge' };

@@ -11,6 +11,7 @@ export const SHOWN_ROWS = 60;
 /** Why nothing is measured. */
 export type BenefitOff =
   | { kind: 'unwanted' }
+  | { kind: 'role'; role: 'generates' | 'trains' }
   | { kind: 'noSwarm' }
   | { kind: 'noPeerGroups' }
   | { kind: 'bridge' }
@@ -27,6 +28,10 @@ export type BenefitActivity =
 
 const offTexts: { [K in BenefitOff['kind']]: (why: Extract<BenefitOff, { kind: K }>) => string } = {
   unwanted: () => 'Not measured: the setting benefitPercent is 0.',
+  role: ({ role }) =>
+    role === 'generates'
+      ? 'Not measured: this node only generates, it trains on nothing.'
+      : 'Not measured: this node only trains, it has no groups of its own to compare with.',
   noSwarm: () => 'Not measured: the swarm is switched off.',
   noPeerGroups: () => 'Not measured: no peers’ groups are trained on, because the setting peerGroups is 0.',
   bridge: () => 'Not measured while BRIDGE trains the policy.',

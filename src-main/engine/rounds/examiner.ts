@@ -28,12 +28,16 @@ export class Examiner {
     this.options = options;
   }
 
-  /** After the first round, for comparison, then every `examRounds`; one that was missed is taken after the next round. */
+  /**
+   * After the first round, for comparison, then every `examRounds`; one that was missed is taken after the next round. Where the policy
+   * stays as it is, once says it all.
+   */
   isDue(round: number): boolean {
     const { config, store } = this.options;
     if (config.examRounds === 0) return false;
     const period = (of: number): number => Math.floor(of / config.examRounds);
     const last = store.lastExamRound();
+    if (config.role === 'generates') return last === null;
     return last === null || period(round) > period(last);
   }
 

@@ -2,6 +2,7 @@
  * A finished round as the history keeps it: metrics by their one definition, rollouts with their advantages, and what was
  * verified of each peer. Pure: numbers in, rows out.
  */
+import type { Role } from '../../config.ts';
 import type { Objective } from '../../objective/objective.ts';
 import { generatedTokens } from '../../rollout/rollout.ts';
 import type { NewRolloutGroup } from '../../store/rows.ts';
@@ -15,6 +16,8 @@ import type { RoundResult } from '../loop.ts';
 export interface RoundSurroundings {
   publicKey: PeerId;
   policyName: string;
+  /** Metrics of what it never does are left out. */
+  role: Role;
   at: number;
   objectives: { own: Objective; peers: Objective };
   /** At the end of the round. */
@@ -78,15 +81,14 @@ function roundMetrics(result: RoundResult, around: RoundSurroundings): MetricVal
           staleness: mean(adopted.map(({ waitedRounds }) => waitedRounds)),
         }
       : {}),
-    ownGroups: result.trainedOwn.length,
-    peerGroups: adopted.length,
+    ...(around.role === 'both' ? { ownGroups: result.trainedOwn.length } : {}),
+    ...(around.role === 'generates' ? {} : { peerGroups: adopted.length }),
     ...(result.tooForeign > 0 ? { tooForeignGroups: result.tooForeign } : {}),
-    sharedGroups: result.shared,
+    ...(around.role === 'trains' ? {} : { sharedGroups: result.shared, generatedTokens: tokens }),
     admittedGroups: around.admittedGroups,
     rejectedRecords: around.rejectedRecords,
     pooledGroups: around.pooledGroups,
     peers: around.peers,
-    generatedTokens: tokens,
     ...(seconds.generate ? { generateTokensPerSecond: tokens / seconds.generate } : {}),
     ...(outcome ? trainMetrics(result, around) : {}),
     ...stageSeconds(result),

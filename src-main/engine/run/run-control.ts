@@ -21,19 +21,26 @@ import { ratedFor } from '../../train/train-round.ts';
 import type { ChosenPolicy } from '../../models/policy-choice.ts';
 import { readPolicyConfig } from '../../models/model-fit.ts';
 import type { RoundRecord } from '../../store/store.ts';
-import type { RunState } from '../api.ts';
+import type { RunState, WaitReason } from '../api.ts';
 import { promptStyleOf } from '../policy/bundled-policy.ts';
 import { requireRoomForBridge } from '../compute/bridge-gate.ts';
 import type { ComputeSupervisor } from '../compute/compute-supervisor.ts';
 import type { BenefitMeter, PolicyNow } from '../benefit/benefit-meter.ts';
 import type { DemonstrationKeeper } from '../rounds/demonstrations.ts';
 import { Examiner, type ExaminerOptions } from '../rounds/examiner.ts';
-import { runRound, type BridgeParts, type RoundParts, type RoundResult, type SwarmPort } from '../loop.ts';
+import {
+  countAdoptable,
+  runRound,
+  type BridgeParts,
+  type RoundParts,
+  type RoundResult,
+  type SwarmPort,
+} from '../loop.ts';
 import type { PolicySlot } from '../policy/policy-slot.ts';
 import type { Practice } from '../rounds/practice.ts';
 import type { RoundLedger } from '../rounds/round-ledger.ts';
 import { RunFailures, type RunFailuresOptions } from './run-failures.ts';
-import { isComputing, isTraining, type RunStateHolder } from './run-state.ts';
+import { isComputing, isTraining, type RunEvent, type RunStateHolder } from './run-state.ts';
 import type { TrainedTime } from './trained-time.ts';
 import type { WorkFit } from '../compute/work-fit.ts';
 
@@ -60,6 +67,7 @@ export interface RunControlOptions extends Pick<RoundParts, 'seed' | 'objectives
 
 const CLOSE_DEADLINE_MS = 10_000;
 const CANCEL_INTERVAL_MS = 50;
+const LOOK_FOR_GROUPS_MS = 500;
 
 export class RunControl {
   private readonly options: RunControlOptions;
@@ -115,7 +123,8 @@ export class RunControl {
       else if (name === 'waiting' && reason?.kind === 'computeRestarting') {
         await this.stateChange(reason.retryInMs);
         if (!this.isToChange && state.machine().reason === reason) await this.bringUp();
-      } else await this.stateChange();
+      } else if (name === 'waiting' && reason?.kind === 'tooFewGroups') await this.awaitGroups(reason);
+      else await this.stateChange();
     }
   }
 
@@ -223,6 +232,11 @@ export class RunControl {
     }
     try {
       await ledger.settle();
+      const scarce = this.allRoundsDone() ? null : this.tooFewGroups();
+      if (scarce) {
+        state.dispatch(scarce);
+        return;
+      }
       if (!this.allRoundsDone()) {
         await runRound(this.roundParts(compute, policyText), ledger.round + 1);
         supervisor.worked();
@@ -243,6 +257,22 @@ export class RunControl {
       this.report('idle', 0, 0);
       await this.failed(error);
     }
+  }
+
+  /** A node that only trains begins a round with half of what it may draw: what waits in the pool for more grows old. */
+  private tooFewGroups(): Extract<RunEvent, { type: 'tooFewGroups' }> | null {
+    const { config, benefit, swarm } = this.options;
+    if (config.role !== 'trains') return null;
+    const wanted = Math.ceil(benefit.mix.peerGroups / 2);
+    const have = countAdoptable(swarm.forRound(), { ...config, ...benefit.mix });
+    return have < wanted ? { type: 'tooFewGroups', have, wanted } : null;
+  }
+
+  private async awaitGroups(reason: WaitReason): Promise<void> {
+    const { state } = this.options;
+    await this.stateChange(LOOK_FOR_GROUPS_MS);
+    if (this.isToChange || state.machine().reason !== reason) return;
+    state.dispatch(this.tooFewGroups() ?? { type: 'groupsArrived' });
   }
 
   /** After a whole round. */
@@ -268,7 +298,7 @@ export class RunControl {
       policy: { ...policyText, contextTokens: opened.config.contextTokens, version: ledger.policyVersion },
       objectives,
       sharing: benefit.mix,
-      tasks: (round) => practice.tasks(round, roomFor(policyText, opened)),
+      tasks: (round) => (config.role === 'trains' ? [] : practice.tasks(round, roomFor(policyText, opened))),
       swarm: swarm.forRound(),
       bridge: this.bridgeParts({ host, opened }, policyText),
       report: this.report,
@@ -329,8 +359,8 @@ export class RunControl {
 
   /** For the state machine to call. */
   stateChanged(state: RunState, before: RunState): void {
-    const { supervisor, trained, benefit } = this.options;
-    if (isTraining(state)) trained.start();
+    const { supervisor, trained, benefit, config } = this.options;
+    if (isTraining(state) && config.role !== 'generates') trained.start();
     else trained.stop();
     if (state.name === 'finishing' && benefit.isComparing) {
       benefit.abandon();
@@ -339,7 +369,9 @@ export class RunControl {
     if (state.name === 'stopped') supervisor.cancel();
     else if (isComputing(state)) supervisor.release();
     else supervisor.hold();
-    if (state.name !== before.name) this.options.log.info(state.text);
+    // A trainer that is quicker than its peers write waits every few rounds.
+    const isScarcity = [state, before].some(({ reason }) => reason?.kind === 'tooFewGroups');
+    if (state.name !== before.name) this.options.log[isScarcity ? 'debug' : 'info'](state.text);
     this.wake();
   }
 

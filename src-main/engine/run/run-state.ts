@@ -6,7 +6,7 @@
  * Invariants: `stopped` is final. `reason` is null in `starting` and `training` and nowhere else. A node that its owner paused
  * (or told to finish) does not train again until `resume`. A reason to wait that has gone away resumes by itself.
  */
-import type { RunState, RunStateName, WaitReason } from '../api.ts';
+import type { NodeRole, RunState, RunStateName, WaitReason } from '../api.ts';
 
 export type RunEvent =
   | { type: 'pause' }
@@ -22,6 +22,9 @@ export type RunEvent =
   | { type: 'computeDied'; attempt: number; retryInMs: number; detail: string }
   /** The engine ended it on purpose, for example to free VRAM while paused. */
   | { type: 'computeStopped' }
+  /** Of peers' groups, where they are all that is trained on; `groupsArrived` when there are enough. */
+  | { type: 'tooFewGroups'; have: number; wanted: number }
+  | { type: 'groupsArrived' }
   | { type: 'diskFull'; path: string; freeBytes: number }
   | { type: 'diskFreed' }
   /** Nothing that heals by itself: people have to read it. */
@@ -58,6 +61,8 @@ const whenWaitingFor =
 
 const awaitCompute: Step<'computeDied'> = (from, { attempt, retryInMs, detail }) =>
   to('waiting', { kind: 'computeRestarting', attempt, retryInMs, detail })(computeDown(from));
+const awaitGroups: Step<'tooFewGroups'> = (from, { have, wanted }) =>
+  to('waiting', { kind: 'tooFewGroups', have, wanted })(from);
 const awaitDisk =
   (name: RunStateName): Step<'diskFull'> =>
   (from, { path, freeBytes }) =>
@@ -76,6 +81,8 @@ const common: Row = {
   computeReady: computeUp,
   computeDied: computeDown,
   computeStopped: computeDown,
+  tooFewGroups: stay,
+  groupsArrived: stay,
   diskFull: awaitDisk('waiting'),
   diskFreed: stay,
   fault: fail,
@@ -89,6 +96,7 @@ export const runTable: Record<RunStateName, Row> = {
     roundsDone: (from, { rounds }) => to('waiting', { kind: 'roundsDone', rounds })(from),
     computeDied: awaitCompute,
     computeStopped: restart,
+    tooFewGroups: awaitGroups,
   },
   // The round is lost when compute ends or the disk is full; the wish to pause is not.
   finishing: {
@@ -97,6 +105,7 @@ export const runTable: Record<RunStateName, Row> = {
     resume: proceed,
     roundEnded: pauseNow,
     roundsDone: pauseNow,
+    tooFewGroups: pauseNow,
     computeDied: (from) => pauseNow(computeDown(from)),
     computeStopped: (from) => pauseNow(computeDown(from)),
     diskFull: awaitDisk('paused'),
@@ -116,6 +125,8 @@ export const runTable: Record<RunStateName, Row> = {
     computeDied: (from, event) =>
       whenWaitingFor('computeRestarting', (waiting) => awaitCompute(waiting, event), computeDown)(from),
     diskFreed: whenWaitingFor('diskFull', proceed),
+    tooFewGroups: (from, event) => whenWaitingFor('tooFewGroups', (waiting) => awaitGroups(waiting, event))(from),
+    groupsArrived: whenWaitingFor('tooFewGroups', proceed),
   },
   // The fault stays in view until somebody resumes or ends the node.
   error: { ...common, pause: stay, finish: stay, resume: proceed, diskFull: stay },
@@ -129,6 +140,8 @@ export const runTable: Record<RunStateName, Row> = {
     computeReady: computeUp,
     computeDied: computeDown,
     computeStopped: computeDown,
+    tooFewGroups: stay,
+    groupsArrived: stay,
     diskFull: stay,
     diskFreed: stay,
     fault: stay,
@@ -159,18 +172,28 @@ const stateTexts: Record<RunStateName, string> = {
   stopped: 'Stopped',
 };
 
+/** State training, in which half the nodes there can be do something else. */
+const roleTexts: Record<NodeRole, string> = {
+  both: stateTexts.training,
+  generates: 'Generating for peers: this node trains nothing, its policy stays as it is',
+  trains: "Training on peers' groups alone",
+};
+
 const reasonTexts: { [K in WaitReason['kind']]: (reason: Extract<WaitReason, { kind: K }>) => string } = {
   user: () => 'Paused by you',
   roundsDone: ({ rounds }) => `All ${rounds} rounds are done`,
   computeRestarting: ({ attempt, retryInMs, detail }) =>
     `The compute process ended (${detail}); attempt ${attempt} to restart it ${retryInMs < 1000 ? 'now' : `in ${Math.round(retryInMs / 1000)} s`}`,
   diskFull: ({ path, freeBytes }) => `The disk is full: ${(freeBytes / 1024 / 1024).toFixed(0)} MB free at ${path}`,
+  tooFewGroups: ({ have, wanted }) =>
+    `Waiting for peers' groups to train on: ${have} of the ${wanted} that a round begins with`,
   shuttingDown: () => 'Shutting down',
   fault: ({ message, fix }) => `${message} ${fix}`,
 };
 
 /** One plain sentence without a full stop of its own, for window, tray and CLI. */
-export function runStateText({ name, reason }: Pick<RunMachine, 'name' | 'reason'>): string {
+export function runStateText({ name, reason }: Pick<RunMachine, 'name' | 'reason'>, role: NodeRole = 'both'): string {
+  if (name === 'training') return roleTexts[role];
   if (reason === null || name === 'finishing') return stateTexts[name];
   return (reasonTexts[reason.kind] as (reason: WaitReason) => string)(reason);
 }
@@ -185,6 +208,7 @@ export interface RunStateHolder {
 /** `onChange` gets the state left and the one entered; it may dispatch again. */
 export function createRunState(options: {
   now: () => number;
+  role?: NodeRole;
   onChange: (state: RunState, before: RunState) => void;
 }): RunStateHolder {
   let machine = initialRunMachine;
@@ -192,7 +216,7 @@ export function createRunState(options: {
   const current = (): RunState => ({
     name: machine.name,
     reason: machine.reason,
-    text: runStateText(machine),
+    text: runStateText(machine, options.role),
     sinceMs,
   });
   return {

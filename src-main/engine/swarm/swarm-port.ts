@@ -161,6 +161,7 @@ export class NodeSwarm implements SwarmPort {
       lanDiscovery: config.lanDiscovery,
       carriesForOthers: config.carryForOthers,
       identity,
+      role: config.role,
       policyName: this.options.policyName,
       verify: verifyTexts,
       isOwnTask: isTaskOfKey,
@@ -287,7 +288,7 @@ export class NodeSwarm implements SwarmPort {
     const taskSets = Object.fromEntries(listTaskSets().map(({ name, version }) => [name, version]));
     const misfit = misfitOf(description, { taskSets });
     if (misfit === null) return { name: description.name, secret: secret ?? undefined, description };
-    this.misfit = `Training alone: ${misfit.message} ${misfit.fix}`;
+    this.misfit = `${config.role === 'both' ? 'Training alone' : 'Alone'}: ${misfit.message} ${misfit.fix}`;
     log.warn(this.misfit);
     return null;
   }

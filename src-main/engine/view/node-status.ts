@@ -36,6 +36,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
   const { config, opened, counters } = parts;
   return {
     version: parts.version,
+    role: config.role,
     state: parts.state,
     stage: parts.state.name === 'training' || parts.state.name === 'finishing' ? parts.stage : 'idle',
     policy: opened ? policyInfo(opened, parts.policyDirectory, parts.policyVersion) : null,

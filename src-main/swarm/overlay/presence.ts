@@ -30,6 +30,8 @@ const TEXTS: Readonly<Record<Presence, (peers: number) => string>> = {
   offline: () => 'Training alone: no network',
 };
 
-export function presenceText(presence: Presence, peers: number): string {
-  return TEXTS[presence](peers);
+/** `trainsAlone`: whether the node goes on learning without others. */
+export function presenceText(presence: Presence, peers: number, trainsAlone = true): string {
+  const text = TEXTS[presence](peers);
+  return trainsAlone ? text : text.replace(/^Training alone/, 'Alone');
 }

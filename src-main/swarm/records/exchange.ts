@@ -9,7 +9,6 @@ import type { PeerId } from '../../types.ts';
 import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
 import { Bandwidth } from '../overlay/bandwidth.ts';
-import { CAPABILITY } from '../codec/messages.ts';
 import { isNote } from '../codec/notes.ts';
 import type { ByeReason, Pull } from '../codec/messages.ts';
 import type { Head, SignedRecord } from '../codec/record.ts';
@@ -34,13 +33,15 @@ export interface ExchangeOptions {
   topic: Buffer;
   secretKey: Buffer | null;
   limits: SwarmLimits;
+  /** Bits of `CAPABILITY` that the handshake tells. */
+  capabilities: number;
   elapsed: () => number;
   random: () => number;
   feed: Feed;
   /** `{ok: true}` without a group is a note: nothing to count. `hadFromSender` as in Admission. */
   admit: (bytes: Uint8Array, hadFromSender: (id: string) => boolean) => Admitted | { ok: true } | Refused;
-  /** Own records handed to a peer. */
-  onGiven: (peer: PeerId, ids: string[]) => void;
+  /** Groups handed to a peer: ids of the own ones, and how many in all. */
+  onGiven: (peer: PeerId, ownIds: string[], groups: number) => void;
   members: Members;
   bans: Bans;
   /** `source` is the address of who delivered it, or its key where the address says nothing (loopback). */
@@ -177,7 +178,7 @@ export class Exchange {
   }
 
   #newLink(connection: NoiseStream, address: string | null, handlers: LinkHandlers): Link {
-    const { topic, secretKey, instanceId, limits, elapsed } = this.#options;
+    const { topic, secretKey, instanceId, limits, elapsed, capabilities } = this.#options;
     return new Link({
       connection,
       address,
@@ -191,7 +192,7 @@ export class Exchange {
       instanceId,
       limits,
       elapsed,
-      capabilities: CAPABILITY.generates | CAPABILITY.trains | CAPABILITY.relays,
+      capabilities,
       handlers,
     });
   }
@@ -307,11 +308,12 @@ export class Exchange {
   #onPull(link: Link, pull: Pull): Uint8Array[] {
     const { feed, elapsed, random } = this.#options;
     const records = feed.answer(pull, link, elapsed(), random);
+    const groups = records.filter(({ bytes }) => !isNote(bytes));
+    const own = groups.filter(({ start }) => start.peer === this.#options.ownKey);
     this.#options.onGiven(
       link.peer,
-      records
-        .filter(({ start, bytes }) => start.peer === this.#options.ownKey && !isNote(bytes))
-        .map((record) => record.id),
+      own.map(({ id }) => id),
+      groups.length,
     );
     return records.map((record) => record.bytes);
   }

@@ -21,6 +21,10 @@ export interface PeerEntry {
   bytesOut: number;
   /** Groups admitted that this peer handed over, its own or relayed. */
   groupsReceived: number;
+  /** Groups handed to this peer when it pulled, own or relayed. */
+  groupsGiven: number;
+  /** What it said in its handshake that it does; null where that is unknown, or neither. */
+  role: 'both' | 'generates' | 'trains' | null;
   /** Records refused that this peer handed over, and its offences, by reason. */
   rejected: Record<string, number>;
   /** Groups and completions this peer made, whoever handed them over, with rewards recomputed here. */
@@ -66,6 +70,10 @@ export class Ledger {
     origin.completionsRight += group.completions.filter((completion) => completion.reward === 1).length;
   }
 
+  given(peer: PeerId, groups: number): void {
+    if (groups > 0) this.touch(peer).groupsGiven += groups;
+  }
+
   adopted(origin: PeerId): void {
     this.touch(origin).groupsAdopted++;
     const lastHour = this.#adopted.get(origin) ?? new LastHour();
@@ -109,6 +117,8 @@ function emptyRow(peer: PeerId, now: number): PeerEntry {
     bytesIn: 0,
     bytesOut: 0,
     groupsReceived: 0,
+    groupsGiven: 0,
+    role: null,
     rejected: {},
     groupsVerified: 0,
     completionsVerified: 0,

@@ -54,7 +54,19 @@ test('swarm peers: connected ones first, with their path and what was learned fr
     .map((line) => line.trim().split(/ {2,}/));
   assert.equal(code, 0);
   assert.deepEqual(lines[0], ['1 peer connected of 2 met']);
-  assert.deepEqual(lines[2], ['cdcdcdcdcdcd', 'local network', '12 ms', '2.0 KB', '1.0 KB', '40', '17', '3', 'tiny']);
+  assert.deepEqual(lines[2], [
+    'cdcdcdcdcdcd',
+    'local network',
+    '12 ms',
+    '2.0 KB',
+    '1.0 KB',
+    '40',
+    '25',
+    '17',
+    '3',
+    'both',
+    'tiny',
+  ]);
   assert.deepEqual(lines[3]!.slice(0, 3), ['abababababab', 'gone', '-']);
   assert.equal(out.includes('\u001b'), false);
   const json = JSON.parse((await waggle('swarm', 'peers', '--data', folder, '--json')).out) as unknown[];

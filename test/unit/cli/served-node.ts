@@ -13,6 +13,8 @@ const peerRow = (changes: Partial<PeerRow>): PeerRow => ({
   bytesIn: 2_048,
   bytesOut: 1_024,
   groupsReceived: 40,
+  groupsGiven: 25,
+  role: 'both',
   adoptedLastHour: 0,
   rejected: {},
   lastSeenAt: 7,

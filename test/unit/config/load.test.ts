@@ -184,6 +184,23 @@ test('rules between fields', () => {
   const adaptive = { sharing: 'adaptive' };
   assert.deepEqual(conflict({ ...adaptive, benefitPercent: 0 }), [['conflict', 'sharing', '--sharing']]);
   assert.deepEqual(conflict({ ...adaptive, ownGroups: 1, peerGroups: 0 }), [['conflict', 'sharing', '--sharing']]);
+  for (const role of ['generates', 'trains']) {
+    assert.deepEqual(conflict({ role, swarmEnabled: false }), [['conflict', 'swarmEnabled', '--swarm-enabled']]);
+    assert.deepEqual(conflict({ role, sharing: 'adaptive' }), [['conflict', 'sharing', '--sharing']]);
+    assert.deepEqual(conflict({ role, method: 'bridge' }), [['conflict', 'method', '--method']]);
+  }
+  const mute = { role: 'generates', sharedGroupsPerRound: 0 };
+  assert.deepEqual(conflict(mute), [['conflict', 'sharedGroupsPerRound', '--shared-groups-per-round']]);
+  assert.deepEqual(conflict({ role: 'trains', peerGroups: 0 }), [['conflict', 'peerGroups', '--peer-groups']]);
+  assert.deepEqual(conflict({ role: 'trains', maxSurpriseGap: 1 }), [
+    ['conflict', 'maxSurpriseGap', '--max-surprise-gap'],
+  ]);
+  for (const fine of [
+    { role: 'trains', sharedGroupsPerRound: 0 },
+    { role: 'generates', peerGroups: 0 },
+  ])
+    assert.equal(loadConfig({ flags: fine, env: {} }).config.role, fine.role);
+  assert.equal(loadConfig({ env: { WAGGLE_ROLE: 'trains' } }).config.role, 'trains');
   assert.equal(loadConfig({ flags: { ...adaptive, ownGroups: 2, peerGroups: 0 } }).config.sharing, 'adaptive');
   assert.equal(loadConfig({ flags: { ownGroups: 0 } }).config.ownGroups, 0);
   assert.equal(loadConfig({ flags: { maxNewTokens: 5000 } }).config.maxNewTokens, 5000, 'it has a pass of its own');

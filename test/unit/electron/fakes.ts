@@ -15,6 +15,7 @@ import type { MessagePipe } from '../../../src-main/electron/message-pipe.ts';
 export function statusOf(name: RunStateName, text: string, reason: WaitReason | null = null): NodeStatus {
   return {
     version: '0.1.0',
+    role: 'both',
     state: { name, reason, text, sinceMs: 0 },
     stage: 'idle',
     policy: null,

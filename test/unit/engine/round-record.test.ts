@@ -11,6 +11,7 @@ const config = configSchema.parse({});
 const around = {
   publicKey: 'a'.repeat(64),
   policyName: 'p',
+  role: 'both' as const,
   at: 0,
   objectives: { own: createObjective('grpo', config), peers: createObjective('asympo', config) },
   peers: 1,
@@ -103,4 +104,17 @@ test('what was not measured is left out, not set to 0', () => {
   const metrics = measured(result({ own: { loss: 0, metrics: { tokens: 10, nll: 3, raised: 0, lowered: 0 } } }));
   for (const name of ['ownBalance', 'peerBalance', 'referenceKl', 'clippedTokens', 'peerNll', 'tooForeignGroups'])
     assert.ok(!(name in metrics), name);
+});
+
+test('a node that does half of it has no zeros for the other half', () => {
+  const names = (role: 'both' | 'generates' | 'trains') =>
+    Object.keys(roundRecord({ ...result({}), outcome: null }, { ...around, role }).record.round.metrics);
+  const made = ['sharedGroups', 'generatedTokens'];
+  const learnt = ['peerGroups'];
+  assert.deepEqual(
+    (['both', 'generates', 'trains'] as const).map((role) =>
+      [...made, ...learnt, 'ownGroups'].filter((name) => names(role).includes(name)),
+    ),
+    [[...made, ...learnt, 'ownGroups'], made, learnt],
+  );
 });

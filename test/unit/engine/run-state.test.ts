@@ -22,6 +22,8 @@ const events: { [T in RunEventType]: Extract<RunEvent, { type: T }> } = {
   computeReady: { type: 'computeReady' },
   computeDied: { type: 'computeDied', attempt: 2, retryInMs: 4000, detail: 'signal SIGKILL' },
   computeStopped: { type: 'computeStopped' },
+  tooFewGroups: { type: 'tooFewGroups', have: 1, wanted: 4 },
+  groupsArrived: { type: 'groupsArrived' },
   diskFull: { type: 'diskFull', path: '/d', freeBytes: 7 },
   diskFreed: { type: 'diskFreed' },
   fault: { type: 'fault', code: 'checkpointCorrupt', message: 'The checkpoint is damaged.', fix: 'Restore it.' },
@@ -39,6 +41,7 @@ function machine(shown: string): RunMachine {
     roundsDone: { kind: 'roundsDone', rounds: 9 },
     computeRestarting: { kind: 'computeRestarting', attempt: 1, retryInMs: 0, detail: 'x' },
     diskFull: { kind: 'diskFull', path: '/p', freeBytes: 0 },
+    tooFewGroups: { kind: 'tooFewGroups', have: 0, wanted: 4 },
     shuttingDown: { kind: 'shuttingDown' },
     fault: { kind: 'fault', code: 'c', message: 'm', fix: 'f' },
   } as const;
@@ -60,6 +63,8 @@ const columns: RunEventType[] = [
   'computeReady',
   'computeDied',
   'computeStopped',
+  'tooFewGroups',
+  'groupsArrived',
   'diskFull',
   'diskFreed',
   'fault',
@@ -69,26 +74,59 @@ const S = 'stopped(shuttingDown)';
 const C = 'waiting(computeRestarting)';
 const D = 'waiting(diskFull)';
 const R = 'waiting(roundsDone)';
+const G = 'waiting(tooFewGroups)';
 const PD = 'paused(diskFull)';
 const E = 'error(fault)';
 const expected: Record<string, string[]> = {
-  //                  pause    resume       finish              close    roundEnded roundsDone computeReady computeDied computeStopped diskFull  diskFreed    fault
-  starting: [P, '=', P, S, '=', '=', 'training+', C, '=', D, '=', E],
-  'training+': [`${P}+`, '=', 'finishing(user)+', `${S}+`, '=', `${R}+`, '=', C, 'starting', `${D}+`, '=', `${E}+`],
-  'finishing(user)+': [`${P}+`, 'training+', '=', `${S}+`, `${P}+`, `${P}+`, '=', P, P, `${PD}+`, '=', `${E}+`],
-  [P]: ['=', 'starting', '=', S, '=', '=', `${P}+`, '=', '=', PD, '=', E],
-  [`${P}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', P, P, `${PD}+`, '=', `${E}+`],
-  [PD]: ['=', 'starting', '=', S, '=', '=', `${PD}+`, '=', '=', '=', P, E],
-  [`${PD}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', PD, PD, '=', `${P}+`, `${E}+`],
-  [C]: [P, 'starting', P, S, '=', '=', 'training+', '=', '=', D, '=', E],
-  [D]: [P, 'starting', P, S, '=', '=', `${D}+`, '=', '=', '=', 'starting', E],
-  [`${D}+`]: [`${P}+`, 'training+', `${P}+`, `${S}+`, '=', '=', '=', D, D, '=', 'training+', `${E}+`],
-  [R]: [P, 'starting', P, S, '=', '=', `${R}+`, '=', '=', D, '=', E],
-  [`${R}+`]: [`${P}+`, 'training+', `${P}+`, `${S}+`, '=', '=', '=', R, R, `${D}+`, '=', `${E}+`],
-  [E]: ['=', 'starting', '=', S, '=', '=', `${E}+`, '=', '=', '=', '=', '='],
-  [`${E}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', E, E, '=', '=', '='],
-  [S]: ['=', '=', '=', '=', '=', '=', `${S}+`, '=', '=', '=', '=', '='],
-  [`${S}+`]: ['=', '=', '=', '=', '=', '=', '=', S, S, '=', '=', '='],
+  //                  pause    resume       finish              close    roundEnded roundsDone computeReady computeDied computeStopped tooFewGroups groupsArrived diskFull  diskFreed    fault
+  starting: [P, '=', P, S, '=', '=', 'training+', C, '=', '=', '=', D, '=', E],
+  'training+': [
+    `${P}+`,
+    '=',
+    'finishing(user)+',
+    `${S}+`,
+    '=',
+    `${R}+`,
+    '=',
+    C,
+    'starting',
+    `${G}+`,
+    '=',
+    `${D}+`,
+    '=',
+    `${E}+`,
+  ],
+  'finishing(user)+': [
+    `${P}+`,
+    'training+',
+    '=',
+    `${S}+`,
+    `${P}+`,
+    `${P}+`,
+    '=',
+    P,
+    P,
+    `${P}+`,
+    '=',
+    `${PD}+`,
+    '=',
+    `${E}+`,
+  ],
+  [P]: ['=', 'starting', '=', S, '=', '=', `${P}+`, '=', '=', '=', '=', PD, '=', E],
+  [`${P}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', P, P, '=', '=', `${PD}+`, '=', `${E}+`],
+  [PD]: ['=', 'starting', '=', S, '=', '=', `${PD}+`, '=', '=', '=', '=', '=', P, E],
+  [`${PD}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', PD, PD, '=', '=', '=', `${P}+`, `${E}+`],
+  [C]: [P, 'starting', P, S, '=', '=', 'training+', '=', '=', '=', '=', D, '=', E],
+  [D]: [P, 'starting', P, S, '=', '=', `${D}+`, '=', '=', '=', '=', '=', 'starting', E],
+  [`${D}+`]: [`${P}+`, 'training+', `${P}+`, `${S}+`, '=', '=', '=', D, D, '=', '=', '=', 'training+', `${E}+`],
+  [R]: [P, 'starting', P, S, '=', '=', `${R}+`, '=', '=', '=', '=', D, '=', E],
+  [`${R}+`]: [`${P}+`, 'training+', `${P}+`, `${S}+`, '=', '=', '=', R, R, '=', '=', `${D}+`, '=', `${E}+`],
+  [G]: [P, 'starting', P, S, '=', '=', `${G}+`, '=', '=', '=', 'starting', D, '=', E],
+  [`${G}+`]: [`${P}+`, 'training+', `${P}+`, `${S}+`, '=', '=', '=', G, G, '=', 'training+', `${D}+`, '=', `${E}+`],
+  [E]: ['=', 'starting', '=', S, '=', '=', `${E}+`, '=', '=', '=', '=', '=', '=', '='],
+  [`${E}+`]: ['=', 'training+', '=', `${S}+`, '=', '=', '=', E, E, '=', '=', '=', '=', '='],
+  [S]: ['=', '=', '=', '=', '=', '=', `${S}+`, '=', '=', '=', '=', '=', '=', '='],
+  [`${S}+`]: ['=', '=', '=', '=', '=', '=', '=', S, S, '=', '=', '=', '=', '='],
 };
 
 for (const [from, row] of Object.entries(expected)) {
@@ -177,6 +215,13 @@ test('the sentences', () => {
     'The checkpoint is damaged. Restore it.',
   );
   assert.equal(runStateText(nextRunMachine(machine('training+'), events.roundsDone)), 'All 3 rounds are done');
+  assert.equal(
+    runStateText(nextRunMachine(machine('training+'), events.tooFewGroups), 'trains'),
+    "Waiting for peers' groups to train on: 1 of the 4 that a round begins with",
+  );
+  assert.match(runStateText(machine('training+'), 'generates'), /^Generating for peers: this node trains nothing/);
+  assert.equal(runStateText(machine('training+'), 'trains'), "Training on peers' groups alone");
+  assert.equal(runStateText(machine('paused(user)+'), 'generates'), 'Paused by you');
 });
 
 test('the holder tells of visible changes only, and of the time since when', () => {

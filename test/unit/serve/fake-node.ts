@@ -53,6 +53,7 @@ export function exampleState(name: RunState['name'] = 'training'): RunState {
 export function exampleStatus(changes: Partial<NodeStatus> = {}): NodeStatus {
   return {
     version: '0.1.0',
+    role: 'both',
     state: exampleState(),
     stage: 'generate',
     policy: {

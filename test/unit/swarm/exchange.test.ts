@@ -21,6 +21,7 @@ function open(elapsed: () => number): { exchange: Exchange } {
     topic: Buffer.alloc(32, 9),
     secretKey: null,
     limits: DEFAULT_LIMITS,
+    capabilities: 7,
     elapsed,
     random: () => 0.5,
     feed: new Feed(DEFAULT_LIMITS, new RoundClock(16, 16)),
