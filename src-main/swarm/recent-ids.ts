@@ -6,7 +6,7 @@
 import { randomFillSync } from 'node:crypto';
 
 const WORDS = 4;
-const DIGITS = WORDS * 8;
+const HEX_DIGITS = /^[0-9a-f]{32}/;
 const FIRST_ROOM = 64;
 /** Open addressing with steps of one wants every other slot free. */
 const SLOTS_PER_ID = 2;
@@ -66,13 +66,8 @@ export class RecentIds {
   }
 
   #readDigits(id: string): void {
-    this.#asked.fill(0);
-    for (let i = 0; i < DIGITS; i++) {
-      const code = id.charCodeAt(i);
-      const isNumeral = code >= 48 && code <= 57;
-      if (!isNumeral && !(code >= 97 && code <= 102)) throw new RangeError('an id must begin with 32 hex digits');
-      this.#asked[i >> 3] = (this.#asked[i >> 3]! << 4) | (isNumeral ? code - 48 : code - 87);
-    }
+    if (!HEX_DIGITS.test(id)) throw new RangeError('an id must begin with 32 hex digits');
+    for (let i = 0; i < WORDS; i++) this.#asked[i] = Number.parseInt(id.slice(8 * i, 8 * i + 8), 16);
   }
 
   /** Multiply-shift hashing (Dietzfelbinger et al. 1997): the top bits of a random odd multiple, summed over the words. */

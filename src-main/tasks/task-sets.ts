@@ -151,12 +151,23 @@ export function getTaskSet(name: string): TaskSet | undefined {
   return TASK_SETS.find((set) => set.name === name);
 }
 
+const MAX_KNOWN_BASES = 1024;
+/** A node asks for those of the same few hundred peers with every record. */
+const knownBases = new Map<bigint, bigint>();
+
+function trainingBase(seed: bigint): bigint {
+  const known = knownBases.get(seed);
+  if (known !== undefined) return known;
+  // Python's seeding drops the sign, so it is folded into the number first.
+  const unsigned = seed >= 0n ? 2n * seed : -2n * seed - 1n;
+  const base = new PythonRandom(unsigned).getrandbits(60) * STREAM_SPAN;
+  if (knownBases.size >= MAX_KNOWN_BASES) knownBases.clear();
+  knownBases.set(seed, base);
+  return base;
+}
+
 function streamBase(seed: bigint, purpose: 'training' | 'held-out'): bigint {
-  if (purpose === 'training') {
-    // Python's seeding drops the sign, so it is folded into the number first.
-    const unsigned = seed >= 0n ? 2n * seed : -2n * seed - 1n;
-    return new PythonRandom(unsigned).getrandbits(60) * STREAM_SPAN;
-  }
+  if (purpose === 'training') return trainingBase(seed);
   if (seed < 0n || seed > MAX_HELD_OUT_SEED) throw new RangeError(`held-out seed must be 0 to 2^60 - 1, got ${seed}`);
   return HELD_OUT_BASE + seed * STREAM_SPAN;
 }
