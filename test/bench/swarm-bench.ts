@@ -225,7 +225,8 @@ function median(values: number[]): number {
 /** One process with some nodes: joins, waits for the start, runs the rounds, reports, waits for the end. */
 async function work(mine: Plan): Promise<void> {
   const speed = PRODUCT_ROUND_SECONDS / mine.roundSeconds;
-  const ended = once(process, 'disconnect').catch(() => undefined);
+  // Whoever leads was killed: nobody will ask for the figures.
+  process.once('disconnect', () => process.exit(1));
   const nodes = Array.from({ length: mine.nodes }, (_, i) => openNode(mine, mine.firstIndex + i, speed));
   process.send?.('ready');
   await once(process, 'message');
@@ -251,7 +252,8 @@ async function work(mine: Plan): Promise<void> {
     worstStallMs: delays.max / 1e6,
   };
   process.send?.(figures);
-  await Promise.race([once(process, 'message'), ended]);
+  await once(process, 'message');
+  process.removeAllListeners('disconnect');
   stopCollecting();
   await Promise.all(nodes.map((node) => node.close()));
   process.disconnect();
