@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** About what is received in that time waits at most. */
-export const COLLECT_EVERY_MS = 120_000;
+export const COLLECT_EVERY_MS = 60_000;
 
 /** Until the returned function is called. Does not keep the process alive. */
 export function collectGarbageEvery(everyMs: number): () => void {

@@ -38,10 +38,10 @@ const MIN_JOIN_SPREAD_MS = 3_000;
 /** Fewer and no hole can be punched (test/swarm/local-swarm.ts). */
 const DHT_NODES = 5;
 /**
- * What `npm start` and the command set, too: a young generation of 2 MB, where V8 takes 16 and more by itself for a process that has little to
+ * What `npm start` and the command set, too: a young generation of 1 MB, where V8 takes 16 and more by itself for a process that has little to
  * do, one helper thread instead of four, each of which keeps memory of its own, and no optimising compilers, which alone take 9 MB.
  */
-const PROCESS_FLAGS = ['--max-semi-space-size=2', '--v8-pool-size=1', '--max-opt=1'];
+const PROCESS_FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1', '--max-opt=1'];
 const SAMPLES = 100;
 /** A timer this often is what seeing stalls costs; at 10 ms it was a tenth of what a quiet node takes. */
 const STALL_STEP_MS = 100;
