@@ -38,7 +38,7 @@ export interface SwarmDescription extends SwarmTerms {
 }
 
 export function secretHashOf(secret: string): Buffer {
-  return hash('swarmSecret', Buffer.from(secret, 'utf8'));
+  return hash('swarmSecret', secret);
 }
 
 /** Throws a RangeError on terms out of bounds; `parseTerms` of the caller's own input comes first. */

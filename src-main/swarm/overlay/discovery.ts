@@ -69,8 +69,7 @@ const LOOKUPS_AFTER_REST = { perSecond: 1 / 30, burst: 2 };
 
 /** Topic of a swarm; with a secret it cannot be computed from the name. */
 export function swarmTopic(name: string, secretKey: Buffer | null): Buffer {
-  const bytes = Buffer.from(name, 'utf8');
-  return secretKey === null ? hash('topic', bytes) : mac('topic', secretKey, bytes);
+  return secretKey === null ? hash('topic', name) : mac('topic', secretKey, name);
 }
 
 export class Discovery {

@@ -54,12 +54,12 @@ export function readLanRecord(
 }
 
 function tokenOf(topic: Buffer, name: string): Buffer {
-  return mac('lanToken', topic, Buffer.from(name, 'utf8')).subarray(0, TOKEN_BYTES);
+  return mac('lanToken', topic, name).subarray(0, TOKEN_BYTES);
 }
 
 /** Hides and shows alike. */
 function mask(topic: Buffer, name: string, key: Buffer): Buffer {
-  const pad = mac('lanKey', topic, Buffer.from(name, 'utf8'));
+  const pad = mac('lanKey', topic, name);
   return Buffer.from(Array.from({ length: HASH_BYTES }, (_, i) => key[i]! ^ pad[i]!));
 }
 
