@@ -120,8 +120,8 @@ export class Admission {
    * own stream an origin is therefore compared with itself alone.
    */
   #contentsOf(origin: PeerId, task: TaskRef, spelling: string, texts: ReadonlySet<string>): Contents {
-    const anybodys = contentKeys('', spelling, texts);
-    return { anybodys, own: this.#options.isOwnTask(origin, task) ? contentKeys(origin, spelling, texts) : null };
+    const anybodys = contentKeys(spelling, texts);
+    return { anybodys, own: this.#options.isOwnTask(origin, task) ? keysOf(origin, anybodys) : null };
   }
 
   /** At least half of the distinct completions have been here before. */
@@ -172,10 +172,16 @@ const MAX_KEYS = 16;
  * One key per distinct completion text of this task: two records that mostly share them bring nothing new. Of many texts the smallest
  * hashes stand for all, as in a min-wise sketch (Broder 1997): two sets that are mostly alike have mostly the same.
  */
-function contentKeys(scope: string, spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
-  const task = hash('content', scope, spelling);
+function contentKeys(spelling: string, texts: ReadonlySet<string>): Uint8Array[] {
+  const task = hash('content', spelling);
   const keys = Array.from(texts, (text) => hash('content', task, text));
   return keys.length <= MAX_KEYS ? keys : keys.sort((a, b) => Buffer.compare(a, b)).slice(0, MAX_KEYS);
+}
+
+/** The same for what this origin alone is compared with. A sum of two hashes: nobody finds others with the same sum. */
+function keysOf(origin: PeerId, anybodys: readonly Uint8Array[]): Uint8Array[] {
+  const mask = hash('content', origin);
+  return anybodys.map((key) => key.map((byte, i) => byte ^ mask[i]!));
 }
 
 function spellingOf({ generator, version, config, seed, index }: TaskRef): string {
