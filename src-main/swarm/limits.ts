@@ -79,7 +79,7 @@ export interface SwarmLimits {
   /** Records asked for per second over all peers, and how many at once. */
   recordsPerSecond: number;
   recordBurst: number;
-  /** Heads sent to each neighbour with every round. */
+  /** Heads told to each neighbour every ten seconds, the own one among them. */
   headsPerRound: number;
   maxMembers: number;
   /** Memory for records that can be given: own ones, and those held for relaying; the oldest go first. */
@@ -128,7 +128,7 @@ export const DEFAULT_LIMITS: SwarmLimits = {
   rotateEveryMs: 10 * 60_000,
   recordsPerSecond: 4,
   recordBurst: 128,
-  headsPerRound: 16,
+  headsPerRound: 8,
   maxMembers: 1024,
   ownRecordBytes: 1024 * 1024,
   heldRecordBytes: 2 * 1024 * 1024,

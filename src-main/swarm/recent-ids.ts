@@ -39,15 +39,28 @@ export class RecentIds {
 
   /** True when it was not there yet. One that is there keeps its place in the order. Throws as `has` does. */
   add(id: string | Uint8Array): boolean {
-    if (this.has(id)) return false;
-    if (this.#size === this.#room && this.#room < this.#capacity) this.#grow();
+    this.#read(id);
+    let slot = this.#slotOf(this.#asked, 0);
+    if (this.#slots[slot] !== 0) return false;
+    if (this.#size === this.#room) {
+      if (this.#room < this.#capacity) this.#grow();
+      else this.#forget(this.#next);
+      slot = this.#slotOf(this.#asked, 0);
+    }
     const at = this.#next;
-    if (this.#size === this.#room) this.#forget(at);
     this.#ring.set(this.#asked, at * WORDS);
-    this.#slots[this.#slotOf(this.#asked, 0)] = at + 1;
+    this.#slots[slot] = at + 1;
     this.#next = (at + 1) % this.#room;
     this.#size++;
     return true;
+  }
+
+  /** The newest `count`, or as many as there are, by their first 64 bits. */
+  forNewest(count: number, visit: (first: number, second: number) => void): void {
+    for (let i = 1; i <= Math.min(count, this.#size); i++) {
+      const at = ((this.#next - i + this.#room) % this.#room) * WORDS;
+      visit(this.#ring[at]!, this.#ring[at + 1]!);
+    }
   }
 
   get #room(): number {

@@ -10,6 +10,8 @@ import type { Admitted, VerifyTexts } from './records/admission.ts';
 import { Bans } from './records/bans.ts';
 import type { BodyCompletion, RecordBody } from './codec/body.ts';
 import type { SwarmDescription } from './codec/description.ts';
+import { addId, KNOWN_IDS, roomForIds } from './codec/known-ids.ts';
+import type { KnownIds } from './codec/known-ids.ts';
 import { CAPABILITY } from './codec/messages.ts';
 import { isNote } from './codec/notes.ts';
 import { INSTANCE_ID_BYTES, policyHash, signHead, signRecord } from './codec/record.ts';
@@ -195,7 +197,10 @@ const DOUBLED_FIX =
 const NEWER_TEXT = 'The other nodes speak a newer version of the protocol: update Waggle to trade with them';
 /** For so long after its last sign the status says what is wrong. */
 const NOTICE_SHOWN_MS = 10 * 60_000;
+/** Records and notes: what comes in sixteen rounds of 64 records with a sheet now and then. */
+const KNOWN_IDS_SENT = [KNOWN_IDS.maxBytes - 128, 128] as const;
 const HOUSEKEEPING_MS = 2_000;
+const EXPIRE_EVERY_MS = 10_000;
 const CHANGE_MS = 200;
 const LOG_AGAIN_MS = 60_000;
 
@@ -224,6 +229,7 @@ class SwarmNode implements Swarm {
   #suspended = false;
   #joiningSinceMs: number;
   #rotatedAtMs: number;
+  #expiredAtMs = Number.NEGATIVE_INFINITY;
   #lastPresence: Presence = 'joining';
   #housekeeping: NodeJS.Timeout | null = null;
   #changeTimer: NodeJS.Timeout | null = null;
@@ -274,6 +280,7 @@ class SwarmNode implements Swarm {
       elapsed: this.#elapsed,
       random: options.random,
       feed: this.#feed,
+      known: () => this.#knownIds(),
       admit: (bytes, hadFromSender) => (isNote(bytes) ? this.#credit : this.#admission).admit(bytes, hadFromSender),
       onGiven: (peer, ownIds, groups) => {
         this.#credit.notePulled(peer, ownIds);
@@ -419,6 +426,15 @@ class SwarmNode implements Swarm {
     this.#changeTimer = null;
   }
 
+  /** Of records that others may still hold: those that are older than sixteen rounds nobody gives. */
+  #knownIds(): KnownIds {
+    const tables = [this.#admission.seenIds, this.#credit.seenIds];
+    const counts = tables.map(({ size }, i) => Math.min(size, KNOWN_IDS_SENT[i]!));
+    const known = roomForIds(counts[0]! + counts[1]!, Math.floor(this.#options.random() * 2 ** 32));
+    tables.forEach((table, i) => table.forNewest(counts[i]!, (first, second) => addId(known, first, second)));
+    return known;
+  }
+
   #policyName(): string {
     const name = Buffer.from(safeLine(this.#options.policyName(), 48), 'utf8');
     return name.byteLength <= WIRE.maxPolicyNameBytes ? name.toString('utf8') : name.toString('utf8').slice(0, 20);
@@ -555,14 +571,21 @@ class SwarmNode implements Swarm {
 
   #tidy(): void {
     const nowMs = this.#elapsed();
-    const expired = this.#pool.expire(nowMs);
-    this.#feed.expire(nowMs);
+    const expired = this.#expire(nowMs);
     this.#rotate(nowMs);
     for (const link of this.#exchange.readyLinks())
       if (this.#options.isBlocked?.(link.peer) === true) link.close('leaving');
     const presence = this.#presence();
     if (presence !== this.#lastPresence || expired > 0) this.#changed();
     this.#lastPresence = presence;
+  }
+
+  /** Frees memory only: what is too old is neither given nor adopted, whenever it goes. Returns how many groups went. */
+  #expire(nowMs: number): number {
+    if (nowMs - this.#expiredAtMs < EXPIRE_EVERY_MS) return 0;
+    this.#expiredAtMs = nowMs;
+    this.#feed.expire(nowMs);
+    return this.#pool.expire(nowMs);
   }
 
   /** Give up one neighbour now and then: a fixed neighbourhood learns from few, and can be surrounded. */

@@ -4,6 +4,7 @@
  * position belongs to, its boundary cases are among them. Over 120,000 decodes, counted and asserted below. And frames:
  * over 3,000 random and mutated ones into a real link over a connection that is a double; nothing may throw or leave it open and mute.
  */
+import { NOTHING_KNOWN } from '../../src-main/swarm/codec/known-ids.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bandwidth } from '../../src-main/swarm/overlay/bandwidth.ts';
@@ -76,7 +77,7 @@ const MESSAGES: Message[] = [
     relayKey: Buffer.alloc(32, 5),
   },
   { kind: 'heads', heads: [head, head] },
-  { kind: 'pull', requestId: 1, count: 3, ownPercent: 50, maxAgeMs: 1000, maxBytes: 5000 },
+  { kind: 'pull', requestId: 1, count: 3, ownPercent: 50, maxAgeMs: 1000, maxBytes: 5000, known: NOTHING_KNOWN },
   { kind: 'records', requestId: 1, records: [record.bytes, record.bytes] },
   { kind: 'busy', requestId: 1, retryMs: 5, hints: [keys.publicKey] },
   ...BYE_REASONS.map((reason) => ({ kind: 'bye' as const, reason })),

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeBody, encodeBody, packBody, unpackBody } from '../../src-main/swarm/codec/body.ts';
 import type { RecordBody } from '../../src-main/swarm/codec/body.ts';
+import { KNOWN_IDS } from '../../src-main/swarm/codec/known-ids.ts';
 import { BYE_REASONS, CAPABILITY, decodeMessage, encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../src-main/swarm/codec/messages.ts';
 import {
@@ -93,6 +94,10 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       ownPercent: fc.nat({ max: 100 }),
       maxAgeMs: u32,
       maxBytes: u32,
+      known: fc.record(
+        { salt: u32, bits: fc.constantFrom(0, 64, 128, KNOWN_IDS.maxBytes).chain((length) => bytes(length)) },
+        plainObjects,
+      ),
     },
     plainObjects,
   ),

@@ -2,6 +2,7 @@
  * A swarm in trouble: honest nodes go on trading, lose nothing of their own, and recover within the seconds stated in each test.
  * Everything on loopback, on a DHT of its own. The third that is killed lives in a process of its own (this file again).
  */
+import { NOTHING_KNOWN } from '../../src-main/swarm/codec/known-ids.ts';
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -186,7 +187,15 @@ function defineTests(): void {
     node.swarm.share(groups, 1);
     slow.stopReading();
     for (let requestId = 1; requestId <= 40; requestId++)
-      slow.send({ kind: 'pull', requestId, count: 64, ownPercent: 100, maxAgeMs: 1e6, maxBytes: 240_000 });
+      slow.send({
+        kind: 'pull',
+        requestId,
+        count: 64,
+        ownPercent: 100,
+        maxAgeMs: 1e6,
+        maxBytes: 240_000,
+        known: NOTHING_KNOWN,
+      });
     honest.swarm.share(parityGroups(2), 1);
     await until('the honest peer is heard', () => node.swarm.status().groupsPooled >= 2);
     // Its silence gives it away: whoever does not read does not answer either.

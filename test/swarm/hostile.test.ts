@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { encodeBody } from '../../src-main/swarm/codec/body.ts';
+import { NOTHING_KNOWN } from '../../src-main/swarm/codec/known-ids.ts';
 import { encodeMessage } from '../../src-main/swarm/codec/messages.ts';
 import { signHead } from '../../src-main/swarm/codec/record.ts';
 import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
@@ -94,7 +95,15 @@ test('a flood of channels, of messages, of bytes', async (t) => {
   const messages = await dial(t, node);
   await messages.greet();
   for (let i = 0; i < 200; i++)
-    messages.send({ kind: 'pull', requestId: i, count: 1, ownPercent: 50, maxAgeMs: 1000, maxBytes: 1000 });
+    messages.send({
+      kind: 'pull',
+      requestId: i,
+      count: 1,
+      ownPercent: 50,
+      maxAgeMs: 1000,
+      maxBytes: 1000,
+      known: NOTHING_KNOWN,
+    });
   await refused(messages, 'tooManyMessages');
   assert.ok(messages.received.filter((message) => message.kind === 'busy').length <= 30);
 
@@ -188,7 +197,7 @@ test('replays: on one connection an offence, over another a duplicate, under ano
   await refused(first, 'replayed');
 
   const relay = await dial(t, node);
-  // The honest peer may bring duplicates too: where both dialled each other, the newer connection starts anew.
+  // The honest peer may bring one, too.
   const { groupsPooled, duplicates } = node.swarm.status();
   relay.serve([record, relay.record(parityGroup())]);
   await relay.greet();

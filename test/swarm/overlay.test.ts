@@ -1,4 +1,5 @@
 /** The neighbourhood and its costs: the owner's bandwidth cap, measured at the other end; rotation; the cap on connections. */
+import { NOTHING_KNOWN } from '../../src-main/swarm/codec/known-ids.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -52,7 +53,14 @@ test('the cap on sending is kept within 10 %, as the other ends measure it', asy
   for (const stranger of strangers) await stranger.greet();
   let requestId = 1_000;
   const rate = await rateOf(strangers, 'in', () => {
-    const pull = { kind: 'pull' as const, count: 64, ownPercent: 100, maxAgeMs: 1e6, maxBytes: 240_000 };
+    const pull = {
+      kind: 'pull' as const,
+      count: 64,
+      ownPercent: 100,
+      maxAgeMs: 1e6,
+      maxBytes: 240_000,
+      known: NOTHING_KNOWN,
+    };
     for (const stranger of strangers) stranger.send({ ...pull, requestId: requestId++ });
   });
   assertNearCap(t, rate);

@@ -7,6 +7,7 @@ import { instantiate } from '../../src-main/tasks/task-ref.ts';
 import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
 import type { VerifyTexts } from '../../src-main/swarm/records/admission.ts';
 import { openDht, openSwarm, parityGroup, parityGroups, pause, until } from './local-swarm.ts';
+import type { Opened } from './local-swarm.ts';
 
 test('two nodes share and adopt each other’s groups, with rewards recomputed here', async (t) => {
   const { bootstrap } = await openDht(t);
@@ -264,4 +265,18 @@ test('close is idempotent, quick, and leaves nothing behind', async (t) => {
   assert.equal(b.swarm.status().presence, 'off');
   b.swarm.share(parityGroups(1), 2); // harmless
   assert.equal(await b.swarm.pull(), 0);
+});
+
+test('what a node has from one neighbour no other sends it again', async (t) => {
+  const { bootstrap } = await openDht(t);
+  const nodes: Opened[] = [];
+  for (let i = 0; i < 4; i++) nodes.push(await openSwarm(t, bootstrap));
+  await until('all know all', () => nodes.every(({ swarm }) => swarm.status().peers === 3), 40_000);
+  for (const { swarm } of nodes) swarm.share(parityGroups(20), 1);
+  await until('all have all', () => nodes.every(({ swarm }) => swarm.status().groupsPooled === 60), 40_000);
+  await pause(500); // of two answers under way at once both may hold a record
+  const duplicates = () => nodes.map(({ swarm }) => swarm.status().duplicates);
+  const before = duplicates();
+  for (let i = 0; i < 4; i++) assert.deepEqual(await Promise.all(nodes.map(({ swarm }) => swarm.pull())), [0, 0, 0, 0]);
+  assert.deepEqual(duplicates(), before);
 });

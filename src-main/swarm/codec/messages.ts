@@ -7,6 +7,8 @@ import { HASH_BYTES, PUBLIC_KEY_BYTES } from '../identity/crypto.ts';
 import { WIRE } from '../limits.ts';
 import { ByteReader, ByteWriter, fault } from './bytes.ts';
 import type { Decoded } from './bytes.ts';
+import { isFilterSize, KNOWN_IDS } from './known-ids.ts';
+import type { KnownIds } from './known-ids.ts';
 import {
   HEAD_BYTES,
   INSTANCE_ID_BYTES,
@@ -45,6 +47,8 @@ export interface Pull {
   maxAgeMs: number;
   /** Payload budget of the answer. */
   maxBytes: number;
+  /** What the asker has from elsewhere. In a message that was read its bits are a view of the frame. */
+  known: KnownIds;
 }
 export interface Records {
   kind: 'records';
@@ -95,7 +99,7 @@ const CODECS: { [K in MessageKind]: Codec<Extract<Message, { kind: K }>> } = {
     },
     read: (reader) => ({ kind: 'heads', heads: readList(reader, reader.u16(), WIRE.maxHeads, () => readHead(reader)) }),
   },
-  pull: { byte: 3, maxBytes: 32, write: writePull, read: readPull },
+  pull: { byte: 3, maxBytes: 21 + KNOWN_IDS.maxBytes, write: writePull, read: readPull },
   records: {
     byte: 4,
     maxBytes: WIRE.maxFrameBytes,
@@ -196,6 +200,9 @@ function readHandshake(reader: ByteReader): Handshake {
 function writePull(out: ByteWriter, message: Pull): void {
   out.u32(message.requestId).u8(withinCount(message.count, WIRE.maxPullRecords));
   out.u8(withinCount(message.ownPercent, 100)).u32(message.maxAgeMs).u32(message.maxBytes);
+  const { salt, bits } = message.known;
+  if (!isFilterSize(bits.byteLength)) throw new RangeError(`a filter of ${String(bits.byteLength)} bytes`);
+  out.u32(salt).u16(bits.byteLength).raw(bits);
 }
 
 function readPull(reader: ByteReader): Pull {
@@ -206,7 +213,15 @@ function readPull(reader: ByteReader): Pull {
     ownPercent: reader.bounded(reader.u8(), 100),
     maxAgeMs: reader.u32(),
     maxBytes: reader.u32(),
+    known: readKnownIds(reader),
   };
+}
+
+function readKnownIds(reader: ByteReader): KnownIds {
+  const salt = reader.u32();
+  const bytes = reader.bounded(reader.u16(), KNOWN_IDS.maxBytes);
+  if (!isFilterSize(bytes)) reader.fail('malformed');
+  return { salt, bits: reader.view(bytes) };
 }
 
 /** Admission copies those it can read; the frame stays until all have been looked at. */

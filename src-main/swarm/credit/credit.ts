@@ -109,6 +109,11 @@ export class Credit {
     return note.kind === 'sheet' ? this.#admitSheet(peer, note) : this.#admitProfile(peer, note);
   }
 
+  /** Ids of the notes that came last. */
+  get seenIds(): RecentIds {
+    return this.#seen;
+  }
+
   /** What this node verified and trained on: the next sheet says so. */
   noteAdopted(group: Group): void {
     push(this.#adopted, receiptOf(group, 'adopted'));

@@ -225,7 +225,7 @@ export class Link {
   }
 
   /** One at a time; resolves always, never rejects. */
-  pull(count: number, ownPercent: number, maxAgeMs: number): Promise<PullOutcome> {
+  pull(wanted: Pick<Pull, 'count' | 'ownPercent' | 'maxAgeMs' | 'known'>): Promise<PullOutcome> {
     if (!this.canPull()) return Promise.resolve({ kind: 'closed' });
     const requestId = this.#nextRequestId;
     this.#nextRequestId = (requestId % 0xffff_ffff) + 1;
@@ -238,8 +238,8 @@ export class Link {
       const timer = setTimeout(() => this.#pullTimedOut(), this.#options.limits.pullTimeoutMs);
       const sentAtMs = this.#options.elapsed();
       const bytesBefore = this.#packetBytes;
-      this.#pull = { requestId, count, maxBytes, sentAtMs, bytesBefore, extensions: 0, timer, settle };
-      this.#send({ kind: 'pull', requestId, count, ownPercent, maxAgeMs, maxBytes });
+      this.#pull = { requestId, count: wanted.count, maxBytes, sentAtMs, bytesBefore, extensions: 0, timer, settle };
+      this.#send({ kind: 'pull', ...wanted, requestId, maxBytes });
     });
   }
 

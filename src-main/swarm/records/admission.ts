@@ -109,6 +109,11 @@ export class Admission {
     return { ok: true, group: this.#group(record, origin, body.value, checked) };
   }
 
+  /** Ids of the records that came last, of whatever became of them. */
+  get seenIds(): RecentIds {
+    return this.#seenIds;
+  }
+
   /** This node's own completions: a copy of them under another key is then nothing new. */
   noteOwn(body: RecordBody): void {
     const texts = new Set(body.completions.map((completion) => completion.text));

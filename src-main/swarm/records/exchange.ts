@@ -9,6 +9,7 @@ import type { PeerId } from '../../types.ts';
 import type { Admitted, Refused } from './admission.ts';
 import type { Bans } from './bans.ts';
 import { Bandwidth } from '../overlay/bandwidth.ts';
+import type { KnownIds } from '../codec/known-ids.ts';
 import { isNote } from '../codec/notes.ts';
 import type { ByeReason, Pull } from '../codec/messages.ts';
 import type { Head, SignedRecord } from '../codec/record.ts';
@@ -38,6 +39,8 @@ export interface ExchangeOptions {
   elapsed: () => number;
   random: () => number;
   feed: Feed;
+  /** What has come from anybody lately, to be left out of answers. */
+  known: () => KnownIds;
   /** `{ok: true}` without a group is a note: nothing to count. `hadFromSender` as in Admission. */
   admit: (bytes: Uint8Array, hadFromSender: (id: string) => boolean) => Admitted | { ok: true } | Refused;
   /** Groups handed to a peer: ids of the own ones, and how many in all. */
@@ -420,7 +423,8 @@ export class Exchange {
     if (this.#closed || count < 1 || !link.canPull()) return 0;
     this.#lastAsked = link.peer;
     this.#recordsWanted.spend(count, elapsed());
-    const outcome = await link.pull(count, OWN_PERCENT, limits.maxAgeMs);
+    const known = this.#options.known();
+    const outcome = await link.pull({ count, ownPercent: OWN_PERCENT, maxAgeMs: limits.maxAgeMs, known });
     const records = outcome.kind === 'records' ? outcome.records : [];
     this.#recordsWanted.spend(records.length - count, elapsed()); // gives back what did not come
     if (outcome.kind === 'silent') this.#refused(link, 'mute', 'pull not answered');

@@ -1,9 +1,11 @@
 /**
  * Records this node can give: its own, and those of others that it has verified and holds for relaying.
  * Answers a pull half with own and half with held records (the pull says the share), chosen at random among those the
- * asking peer cannot have had from here. Bounded in memory and age, oldest first. Knows nothing of groups or rewards.
+ * asking peer cannot have had from here and does not say to have. Bounded in memory and age, oldest first. Knows nothing of groups or rewards.
  */
 import type { PeerId } from '../../types.ts';
+import { claimsId, idWords } from '../codec/known-ids.ts';
+import type { IdWords } from '../codec/known-ids.ts';
 import type { Pull } from '../codec/messages.ts';
 import { WIRE } from '../limits.ts';
 import type { SwarmLimits } from '../limits.ts';
@@ -29,7 +31,7 @@ export interface Asker {
   bit: number;
 }
 
-interface Kept extends Omit<FeedRecord, 'bytes'> {
+interface Kept extends Omit<FeedRecord, 'bytes'>, IdWords {
   stored: Stored;
   /** Where in the deck it is. */
   place: number;
@@ -65,7 +67,8 @@ class Shelf {
 
   add({ bytes, ...record }: FeedRecord): void {
     if (this.#records.has(record.id)) return;
-    const kept = { ...record, stored: this.#blocks.store(bytes), place: this.#deck.length, hadBy: 0 };
+    const stored = this.#blocks.store(bytes);
+    const kept = { ...record, ...idWords(record.id), stored, place: this.#deck.length, hadBy: 0 };
     this.#records.set(record.id, kept);
     this.#deck.push(kept);
     this.#bytes += bytes.byteLength;
@@ -174,7 +177,8 @@ export class Feed {
       record.start.peer !== asker.peer &&
       nowMs - record.atMs <= Math.min(pull.maxAgeMs, this.#maxAgeMs) &&
       !this.#rounds.isStale(record.start, record.round) &&
-      (record.hadBy & asker.bit) === 0;
+      (record.hadBy & asker.bit) === 0 &&
+      !claimsId(pull.known, record.first, record.second);
     const own = this.#own.draw(pull.count, isWanted, random);
     const ownFirst = Math.min(Math.round((pull.count * pull.ownPercent) / 100), own.length);
     const held = this.#held.draw(pull.count - ownFirst, isWanted, random);

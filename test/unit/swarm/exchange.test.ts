@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOTHING_KNOWN } from '../../../src-main/swarm/codec/known-ids.ts';
 import { encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
 import { toHex } from '../../../src-main/swarm/identity/crypto.ts';
 import { DEFAULT_LIMITS, WIRE } from '../../../src-main/swarm/limits.ts';
@@ -25,6 +26,7 @@ function open(elapsed: () => number): { exchange: Exchange } {
     elapsed,
     random: () => 0.5,
     feed: new Feed(DEFAULT_LIMITS, new RoundClock(16, 16)),
+    known: () => NOTHING_KNOWN,
     admit: () => ({ ok: true }),
     onGiven: nothing,
     members: new Members(16),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { addId, idWords, NOTHING_KNOWN, roomForIds } from '../../../src-main/swarm/codec/known-ids.ts';
 import type { Pull } from '../../../src-main/swarm/codec/messages.ts';
 import { Feed } from '../../../src-main/swarm/records/feed.ts';
 import type { FeedRecord } from '../../../src-main/swarm/records/feed.ts';
+import { hash, toHex } from '../../../src-main/swarm/identity/crypto.ts';
 import { BLOCK_BYTES } from '../../../src-main/swarm/records/record-blocks.ts';
 import { RoundClock } from '../../../src-main/swarm/records/round-clock.ts';
 
@@ -13,12 +15,13 @@ const pull = (changes: Partial<Pull> = {}): Pull => ({
   ownPercent: 50,
   maxAgeMs: 10_000,
   maxBytes: 200_000,
+  known: NOTHING_KNOWN,
   ...changes,
 });
 let next = 0;
 const clock = () => new RoundClock(100, 4);
 const record = (rounds: RoundClock, origin: string, size = 100, round = 1): FeedRecord => {
-  const id = String(next++);
+  const id = toHex(hash('recordId', String(next++)));
   return { id, start: rounds.note(origin, '1', round), round, bytes: Buffer.alloc(size, id), atMs: 0 };
 };
 const limits = { ownRecordBytes: 2 * BLOCK_BYTES, heldRecordBytes: 2 * BLOCK_BYTES, maxAgeMs: 1_000 };
@@ -118,4 +121,15 @@ test('every wanted record is as likely to be drawn as any other, also when drawn
     for (const { id } of feed.answer(pull({ count: 4 }), anyone, 0, uniform)) hits.set(id, (hits.get(id) ?? 0) + 1);
   assert.equal(hits.size, 20);
   for (const count of hits.values()) assert.ok(Math.abs(count - 800) < 120, String([...hits.values()]));
+});
+
+test('what the asker says to have is left out, of own and held ones', () => {
+  const { feed, rounds } = open(0, 0);
+  const records = Array.from({ length: 20 }, (_, i) => record(rounds, i % 2 === 0 ? 'me' : 'other'));
+  for (const each of records) feed[each.start.peer === 'me' ? 'addOwn' : 'hold'](each);
+  const known = roomForIds(16, 7);
+  for (const { id } of records.slice(0, 16)) addId(known, idWords(id).first, idWords(id).second);
+  const given = feed.answer(pull({ count: 20, known }), anyone, 0, random).map(({ id }) => id);
+  assert.ok(given.every((id) => records.slice(16).some((each) => each.id === id)));
+  assert.ok(given.length >= 3, 'at most one of four is claimed by mistake');
 });

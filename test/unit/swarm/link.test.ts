@@ -1,3 +1,4 @@
+import { NOTHING_KNOWN } from '../../../src-main/swarm/codec/known-ids.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bandwidth } from '../../../src-main/swarm/overlay/bandwidth.ts';
@@ -63,9 +64,11 @@ function open(limits = {}, elapsed = () => 0) {
     membership: null,
   });
   const ask = (requestId: number) =>
-    say({ kind: 'pull', requestId, count: 1, ownPercent: 50, maxAgeMs: 1_000, maxBytes: 20_000 });
+    say({ kind: 'pull', requestId, count: 1, ownPercent: 50, maxAgeMs: 1_000, maxBytes: 20_000, known: NOTHING_KNOWN });
   return { wire, link, offences, answered, hinted, ask, say };
 }
+
+const WANTED = { count: 4, ownPercent: 50, maxAgeMs: 1_000, known: NOTHING_KNOWN };
 
 test('a peer that takes nothing gets no more than one answer, and is given up after its time', async () => {
   const { wire, link, offences, answered, ask } = open({ slowReaderMs: 60 });
@@ -112,7 +115,7 @@ test('one that is busy names a bounded number of others; hints count only as an 
   const hints = [randomBytes(32)];
   say({ kind: 'busy', requestId: 77, retryMs: 10, hints });
   assert.deepEqual(hinted, [], 'nobody asked');
-  const pulling = link.pull(4, 50, 1_000);
+  const pulling = link.pull(WANTED);
   say({ kind: 'busy', requestId: 1, retryMs: 10, hints });
   assert.deepEqual(await pulling, { kind: 'busy', retryMs: 10 });
   assert.deepEqual(hinted, hints);
@@ -121,11 +124,11 @@ test('one that is busy names a bounded number of others; hints count only as an 
 
 test('an answer that is on its way over a slow line is waited for; one that is not is not', async () => {
   const { wire, link } = open({ pullTimeoutMs: 60 });
-  const silent = await link.pull(4, 50, 1_000);
+  const silent = await link.pull(WANTED);
   assert.deepEqual(silent, { kind: 'silent' });
   const coming = setInterval(() => (wire.rawStream.bytesReceived += 5_000), 20);
   let outcome: string | null = null;
-  const pulling = link.pull(4, 50, 1_000).then(({ kind }) => (outcome = kind));
+  const pulling = link.pull(WANTED).then(({ kind }) => (outcome = kind));
   await new Promise((resolve) => setTimeout(resolve, 130));
   assert.equal(outcome, null, 'past its time, and still waited for');
   await pulling;
@@ -143,7 +146,7 @@ test('what is asked for grows with quick answers and shrinks with silence, withi
     if (message.ok && message.value.kind === 'pull') asked.push(message.value.maxBytes);
   };
   for (let requestId = 1; requestId <= 4; requestId++) {
-    const pulling = link.pull(4, 50, 1_000);
+    const pulling = link.pull(WANTED);
     nowMs += 1_000;
     say({ kind: 'records', requestId, records: [] });
     await pulling;
@@ -154,7 +157,7 @@ test('what is asked for grows with quick answers and shrinks with silence, withi
     'answers took long',
   );
   for (let requestId = 5; requestId <= 8; requestId++) {
-    const pulling = link.pull(4, 50, 1_000);
+    const pulling = link.pull(WANTED);
     nowMs += 5;
     say({ kind: 'records', requestId, records: [] });
     await pulling;
