@@ -50,6 +50,8 @@ declare module 'hyperdht' {
     port?: number;
     ephemeral?: boolean;
     firewalled?: boolean;
+    /** ms without a packet out after which an empty one goes. */
+    connectionKeepAlive?: number;
     /** Ask at once whether others get through; default true. */
     quickFirewall?: boolean;
     keyPair?: DhtKeyPair;

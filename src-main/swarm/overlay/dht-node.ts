@@ -19,6 +19,8 @@ const REACHED_BY: Record<Reach, Pick<DhtOptions, 'firewalled' | 'quickFirewall'>
   open: { firewalled: false },
   closed: { quickFirewall: false },
 };
+/** Home routers forget where UDP goes after 30 s and more (RFC 4787 asks for two minutes); HyperDHT's own 5 s make half the packets of a node. */
+const KEEP_ALIVE_MS = 12_000;
 const MAX_LAN_PEERS = 64;
 /** Connections to relays at a time, and how fast strangers can cause new ones. */
 const MAX_LEGS = 16;
@@ -33,7 +35,7 @@ export class DhtNode extends HyperDHT {
   readonly #elapsed: () => number;
 
   constructor(options: DhtOptions, reach: Reach, elapsed: () => number) {
-    super({ ...options, ...REACHED_BY[reach] });
+    super({ connectionKeepAlive: KEEP_ALIVE_MS, ...options, ...REACHED_BY[reach] });
     this.#reach = reach;
     this.#elapsed = elapsed;
     this.#newLegs = new RateLimit(LEGS.perSecond, LEGS.burst, elapsed());
