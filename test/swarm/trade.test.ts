@@ -42,6 +42,8 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
       [true, true, true, false],
     );
   }
+  // Where both dialled each other, the newer connection takes over, and starts anew what it brings.
+  await until('b is connected', () => b.swarm.status().presence === 'connected');
   const status = b.swarm.status();
   assert.deepEqual(
     [status.presence, status.peers, status.groupsAdopted, status.groupsPooled, status.rejected],
@@ -49,22 +51,28 @@ test('two nodes share and adopt each other’s groups, with rewards recomputed h
   );
   assert.equal(status.text, 'Trading with 1 peer');
   assert.ok(status.bytesIn > 500 && status.bytesOut > 0);
-  const row = b.swarm.peers().find((each) => each.peer === key);
+  const rowOfA = () => b.swarm.peers().find((each) => each.peer === key);
+  const row = rowOfA();
   assert.ok(row?.connected);
   assert.equal(row.groupsReceived, 5);
   assert.equal(row.completionsVerified, 20);
   assert.equal(row.completionsRight, 10);
   assert.equal(row.groupsAdopted, 3);
-  assert.ok(row.latencyMs !== null && row.latencyMs > 0);
-  await pause(300);
-  assert.ok(changes > 0);
+  await until('its latency is known', () => (rowOfA()?.latencyMs ?? 0) > 0);
+  await until('the owner is told of changes', () => changes > 0);
 
-  b.swarm.share(parityGroups(2), 1);
-  await until('a pools two groups', () => a.swarm.status().groupsPooled === 2);
+  b.swarm.share(parityGroups(3), 1);
+  await until('a pools three groups', () => a.swarm.status().groupsPooled === 3);
   assert.equal(a.swarm.status().groupsShared, 5);
-  const given = (from: typeof a, to: typeof a) =>
-    from.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
-  assert.deepEqual([given(a, b), given(b, a)], [5, 2], 'groups only: receipts and profiles are not counted');
+  // All of them over each connection there was; with one note among them it would be no multiple.
+  for (const [from, to, groups] of [
+    [a, b, 5],
+    [b, a, 3],
+  ] as const) {
+    const row = from.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey);
+    const given = row?.groupsGiven ?? 0;
+    assert.ok(given > 0 && given % groups === 0, `${String(given)}: receipts and profiles are not counted`);
+  }
 });
 
 test('of a group larger than a record a part is shared, and judged as it was shared; what cannot be is said once', async (t) => {
@@ -143,7 +151,9 @@ test('a record reaches a node that never met its origin', async (t) => {
   assert.equal(rows.get(b.options.identity.publicKey)?.groupsReceived, 3);
   const given = (to: typeof a) =>
     b.swarm.peers().find(({ peer }) => peer === to.options.identity.publicKey)?.groupsGiven;
-  assert.deepEqual([given(c), given(a)], [3, 0], 'relayed ones count; nothing is handed back to its origin');
+  const toC = given(c) ?? 0;
+  assert.ok(toC > 0 && toC % 3 === 0, `${String(toC)}: relayed ones count, all over each connection`);
+  assert.equal(given(a), 0, 'nothing is handed back to its origin');
   assert.ok(c.swarm.status().membersKnown >= 1, 'the origin’s head is gossiped on');
 });
 
