@@ -351,8 +351,10 @@ test('a new connection of the same key is no new quota', async (t) => {
   for (let i = 0; i < 4 && !isCaught(); i++) {
     const stranger = await dial(t, node, identity);
     await stranger.greet();
-    for (let sent = 0; sent + bytes < bytesPerMinute; sent += bytes) stranger.send({ kind: 'heads', heads });
-    await pause(200);
+    const before = node.swarm.status().bytesIn;
+    let sent = 0;
+    for (; sent + bytes < bytesPerMinute; sent += bytes) stranger.send({ kind: 'heads', heads });
+    await until('all has arrived', () => isCaught() || node.swarm.status().bytesIn - before >= sent);
     stranger.close();
     await pause(50);
   }
