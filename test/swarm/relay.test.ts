@@ -43,8 +43,8 @@ test('two closed nodes trade through an open member of the swarm, and each says 
   assert.deepEqual(a.swarm.status().network.paths, { direct: 1, relayed: 1, lan: 0 });
   a.swarm.share(parityGroups(3), 1);
   await until('b has them', () => b.swarm.status().groupsPooled >= 3);
-  const carried = open.swarm.status().network.relaying;
-  assert.equal(carried.sessions, 1);
+  // Where both dialled, there were two for a moment.
+  await until('one pair is carried', () => open.swarm.status().network.relaying.sessions === 1);
   await until('bytes are counted', () => open.swarm.status().network.relaying.bytes > 1_000);
   await b.swarm.close();
   await until('the relay lets go', () => open.swarm.status().network.relaying.sessions === 0);
