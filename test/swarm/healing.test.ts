@@ -32,7 +32,7 @@ test('a node that starts without a network works alone, and trades once there is
 
   await openDht(t, port);
   await until('b has a’s groups', () => b.swarm.status().groupsPooled === 2, 25_000);
-  assert.equal(a.swarm.status().presence, 'connected');
+  await until('a is connected', () => a.swarm.status().presence === 'connected');
 });
 
 test('a node alone on a living DHT is alone, not offline', async (t) => {
