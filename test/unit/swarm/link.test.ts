@@ -1,6 +1,6 @@
-import { NOTHING_KNOWN } from '../../../src-main/swarm/codec/known-ids.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOTHING_KNOWN } from '../../../src-main/swarm/codec/known-ids.ts';
 import { Bandwidth } from '../../../src-main/swarm/overlay/bandwidth.ts';
 import { decodeMessage, encodeMessage } from '../../../src-main/swarm/codec/messages.ts';
 import type { Message } from '../../../src-main/swarm/codec/messages.ts';
@@ -122,15 +122,22 @@ test('one that is busy names a bounded number of others; hints count only as an 
   link.close(null);
 });
 
-test('an answer that is on its way over a slow line is waited for; one that is not is not', async () => {
+test('an answer that is on its way over a slow line is waited for; one that is not is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const pass = async (ms: number) => {
+    for (let i = 0; i < ms; i++) t.mock.timers.tick(1); // what a timer sets counts from the end of a tick
+    await new Promise((resolve) => setImmediate(resolve));
+  };
   const { wire, link } = open({ pullTimeoutMs: 60 });
-  const silent = await link.pull(WANTED);
-  assert.deepEqual(silent, { kind: 'silent' });
+  const silent = link.pull(WANTED);
+  await pass(60);
+  assert.deepEqual(await silent, { kind: 'silent' });
   const coming = setInterval(() => (wire.rawStream.bytesReceived += 5_000), 20);
   let outcome: string | null = null;
   const pulling = link.pull(WANTED).then(({ kind }) => (outcome = kind));
-  await new Promise((resolve) => setTimeout(resolve, 130));
-  assert.equal(outcome, null, 'past its time, and still waited for');
+  await pass(239);
+  assert.equal(outcome, null, 'past its time, three times over, and still waited for');
+  await pass(1);
   await pulling;
   clearInterval(coming);
   assert.equal(outcome, 'silent', 'but not for ever');
