@@ -51,24 +51,24 @@ test("fetching Electron's program: success, failure and a hang each end with a w
   const installer = (source: string) => writeFileSync(join(folder, 'install.js'), source);
   assert.match(((await fetchElectron(1000, folder)) as { reason: string }).reason, /not installed/);
   installer("console.error('RequestError: getaddrinfo ENOTFOUND'); process.exit(1)");
-  assert.match(((await fetchElectron(5000, folder)) as { reason: string }).reason, /ENOTFOUND/);
+  assert.match(((await fetchElectron(60_000, folder)) as { reason: string }).reason, /ENOTFOUND/);
   installer('setInterval(() => {}, 1000)');
   assert.match(((await fetchElectron(300, folder)) as { reason: string }).reason, /within 0.3 s/);
   mkdirSync(join(folder, 'dist'));
   installer(
     "const fs = require('fs'); fs.writeFileSync(__dirname + '/dist/electron', ''); fs.writeFileSync(__dirname + '/path.txt', 'electron')",
   );
-  assert.deepEqual(await fetchElectron(5000, folder), { ok: true, program: join(folder, 'dist', 'electron') });
+  assert.deepEqual(await fetchElectron(60_000, folder), { ok: true, program: join(folder, 'dist', 'electron') });
   assert.equal(findElectron(folder, {}), join(folder, 'dist', 'electron'));
 });
 
 /** A process that ends by `untilEnd`; prints what happens to it. */
-function lifetime(close: string, ended = 'new Promise(() => {})') {
+function lifetime(close: string, { ended = 'new Promise(() => {})', deadlineMs = 1500 } = {}) {
   const module = join(import.meta.dirname, '../../../src-main/cli/shutdown.ts');
   const source = `
     import { untilEnd } from ${JSON.stringify(module)};
     const alive = setInterval(() => {}, 1000);
-    const end = untilEnd({ ended: ${ended}, close: ${close}, say: (text) => console.log(text), deadlineMs: 1500 });
+    const end = untilEnd({ ended: ${ended}, close: ${close}, say: (text) => console.log(text), deadlineMs: ${deadlineMs} });
     console.log('up');
     process.exitCode = await end;
     clearInterval(alive);`;
@@ -76,16 +76,20 @@ function lifetime(close: string, ended = 'new Promise(() => {})') {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';
-  const up = new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      out += part;
-      if (out.includes('up')) resolve();
+  const parts = child.stdout.setEncoding('utf8').on('data', (part: string) => (out += part));
+  const says = (words: string) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (out.includes(words)) resolve();
+      };
+      parts.on('data', look);
+      look();
     });
-  });
+  const up = says('up');
   const closed = new Promise<{ code: number | null; out: string }>((resolve) =>
     child.once('close', (code) => resolve({ code, out })),
   );
-  return { child, up, closed };
+  return { child, up, says, closed };
 }
 
 test('a signal closes in order; its echo from npm is no second signal', async () => {
@@ -101,9 +105,10 @@ test('a signal closes in order; its echo from npm is no second signal', async ()
 });
 
 test('a second signal ends at once, and a close that hangs ends at the deadline', async () => {
-  const twice = lifetime('() => new Promise(() => {})');
+  const twice = lifetime('() => new Promise(() => {})', { deadlineMs: 60_000 });
   await twice.up;
   twice.child.kill('SIGTERM');
+  await twice.says('Saving and closing');
   setTimeout(() => twice.child.kill('SIGTERM'), 900);
   assert.equal((await twice.closed).code, 130);
   const hanging = lifetime('() => new Promise(() => {})');
@@ -116,7 +121,7 @@ test('a second signal ends at once, and a close that hangs ends at the deadline'
 
 test('an error that nobody caught is said, closes in order, and ends with 1', async () => {
   const failing = "(setTimeout(() => { throw new Error('bees') }, 50), new Promise(() => {}))";
-  const { code, out } = await lifetime("async () => console.log('closed')", failing).closed;
+  const { code, out } = await lifetime("async () => console.log('closed')", { ended: failing }).closed;
   assert.equal(code, 1);
   assert.match(out, /bees[^]*closed/);
 });
