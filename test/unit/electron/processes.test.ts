@@ -291,7 +291,7 @@ test('the provider trial runs in processes that main forks and kills, one after 
   let verdicts: ProviderVerdict[] = [];
   supervisor.start();
   play(nodes[0]!, async ({ spawnTrial }) => {
-    verdicts = await runProviderTrial({ spawn: spawnTrial, timeoutMs: 900 });
+    verdicts = await runProviderTrial({ spawn: spawnTrial, timeoutMs: 60_000 });
     return engine();
   });
   for (const [count, pid] of [101, 102, 103].entries()) {

@@ -36,7 +36,8 @@ test('calls, faults and events pass through', async (t) => {
 test('a call that is not answered in time is rejected, and the connection stays usable', async (t) => {
   const node = createFakeNode({ hardware: () => new Promise<never>(() => undefined) });
   const { port } = await serveForTest(t, {}, node);
-  const remote = await connectNode({ port, token, callTimeoutMs: 50 });
+  // Of the second call too, which is answered.
+  const remote = await connectNode({ port, token, callTimeoutMs: 1_500 });
   await assert.rejects(remote.invoke('hardware', null), { code: 'timeout', message: /hardware/ });
   assert.equal((await remote.invoke('status', null)).round, 7);
   await remote.close();
