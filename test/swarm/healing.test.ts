@@ -28,7 +28,7 @@ test('a node that starts without a network works alone, and trades once there is
   skippedMs = 15_000; // past the time a node may call itself joining
   assert.equal(a.swarm.status().presence, 'offline');
   assert.equal(a.swarm.status().text, 'Training alone: no network');
-  await until('the watchdog has tried', () => a.log.some((line) => line.includes('restarting discovery')), 10_000);
+  await until('the watchdog has tried', () => a.log.some((line) => line.includes('restarting discovery')), 40_000);
 
   await openDht(t, port);
   await until('b has a’s groups', () => b.swarm.status().groupsPooled === 2, 25_000);

@@ -133,8 +133,11 @@ export async function openSwarm(
   return { swarm, log, options };
 }
 
-/** Polls until `holds`; fails with what it was waiting for. */
-export async function until(what: string, holds: () => boolean, timeoutMs = 10_000): Promise<number> {
+/**
+ * Polls until `holds`; fails with what it was waiting for. Longer than it takes to notice a connection that died, some 13 s, as
+ * happens on a busy machine; shorter than it takes a mute peer to be dropped, 30 s, so that this is not taken for something else.
+ */
+export async function until(what: string, holds: () => boolean, timeoutMs = 25_000): Promise<number> {
   const start = performance.now();
   while (!holds()) {
     if (performance.now() - start > timeoutMs) throw new Error(`waited ${String(timeoutMs)} ms for: ${what}`);

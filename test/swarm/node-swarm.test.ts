@@ -57,11 +57,11 @@ test('nodes of one invite trade and credit each other; counts are kept over a re
   const b = await openNode(t, homes[1], port);
   assert.equal(a.swarm.summary().name, 'Our hive');
   a.swarm.share(ownGroups('starter', 1n, 4), 1);
-  await until('b pools the four groups', () => b.swarm.summary().groupsPooled === 4, 15_000);
+  await until('b pools the four groups', () => b.swarm.summary().groupsPooled === 4, 40_000);
   assert.equal(b.swarm.adopt((offered) => offered).length, 4);
   b.swarm.share([], 1);
-  await until('a learns of its credit', () => a.swarm.ownScore('day')?.score === 4, 15_000);
-  await until('b sees who it was', () => b.swarm.board('day')[0]?.displayName === 'Ann', 15_000);
+  await until('a learns of its credit', () => a.swarm.ownScore('day')?.score === 4, 40_000);
+  await until('b sees who it was', () => b.swarm.board('day')[0]?.displayName === 'Ann', 40_000);
   const key = a.swarm.summary().publicKey;
   assert.equal(b.swarm.receiptsOf(key, 9).length, 4);
   await b.swarm.close();
@@ -113,7 +113,7 @@ test('the swarm’s files on a full disk: trade goes on, nothing that was saved 
   const trade = async (node: NodeSwarm): Promise<void> => {
     const before = node.summary().groupsAdopted;
     friend.swarm.share(ownGroups('starter', BigInt(++round), 4), round);
-    await until('four more groups', () => node.summary().groupsPooled >= 4, 15_000);
+    await until('four more groups', () => node.summary().groupsPooled >= 4, 40_000);
     node.adopt((offered) => offered);
     assert.ok(node.summary().groupsAdopted >= before + 4);
   };

@@ -109,7 +109,7 @@ test('a full neighbourhood in a larger swarm rotates, and nobody is left alone',
   const { bootstrap } = await openDht(t);
   const limits = { maxPeers: 2, maxConnections: 4, rotateEveryMs: 1_200, pullIntervalMs: 200, headsPerRound: 32 };
   const nodes = await Promise.all(Array.from({ length: 12 }, () => openSwarm(t, bootstrap, { limits })));
-  await until('all connected', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 15_000);
+  await until('all connected', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 40_000);
   const met = nodes.map(() => new Set<string>());
   const note = () =>
     nodes.forEach(({ swarm }, i) => {
@@ -130,7 +130,7 @@ test('a full neighbourhood in a larger swarm rotates, and nobody is left alone',
     },
     25_000,
   );
-  await until('nobody alone', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 15_000);
+  await until('nobody alone', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 40_000);
 });
 
 test('peers that say they are full cause few lookups, however many they are', async (t) => {

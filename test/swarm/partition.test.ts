@@ -33,7 +33,7 @@ test('a partition: each half trades on, the one without the DHT too, and they fi
     [1, 2, DHT_HOST],
     [3, 4],
   ]);
-  await until('cut', () => !crossing(), 15_000);
+  await until('cut', () => !crossing(), 40_000);
   const ms = await until('each half hears itself', () => halves.every(allHear) && !crossing(), 30_000);
   t.diagnostic(`both halves trade on ${(ms / 1_000).toFixed(1)} s after the cut was felt`);
   const linked = () =>

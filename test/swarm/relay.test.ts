@@ -24,7 +24,7 @@ async function openThree(t: TestContext, relay: Partial<SwarmOptions> = {}) {
   await until('the open one knows that it is', () => open.swarm.status().network.nat === 'open');
   const closed = () => openSwarm(t, bootstrap, { reach: 'closed', limits: LIMITS });
   const [a, b] = await Promise.all([closed(), closed()]);
-  await until('both know the open one', () => [a, b].every((node) => pathTo(node, open) === 'direct'), 15_000);
+  await until('both know the open one', () => [a, b].every((node) => pathTo(node, open) === 'direct'), 40_000);
   return { bootstrap, open, a, b };
 }
 
@@ -53,7 +53,7 @@ test('two closed nodes trade through an open member of the swarm, and each says 
 test('without anybody who carries they stay apart; what is shared crosses through the third all the same', async (t) => {
   const { a, b } = await openThree(t, { carriesForOthers: false });
   a.swarm.share(parityGroups(3), 1);
-  await until('b has them, passed on', () => b.swarm.status().groupsPooled === 3, 15_000);
+  await until('b has them, passed on', () => b.swarm.status().groupsPooled === 3, 40_000);
   await pause(2_000);
   assert.deepEqual([pathTo(a, b), pathTo(b, a)], [null, null]);
 });
@@ -103,7 +103,7 @@ test('a stranger names a relay of its own, which is hostile: the node survives a
   const a = await openSwarm(t, bootstrap, { reach: 'closed', limits: LIMITS });
   // Carries nothing, so that the relay the stranger names is the one that counts.
   const friend = await openSwarm(t, bootstrap, { reach: 'open', carriesForOthers: false, limits: LIMITS });
-  await until('connected', () => pathTo(a, friend) === 'direct', 15_000);
+  await until('connected', () => pathTo(a, friend) === 'direct', 40_000);
   const dht = new HyperDHT({ bootstrap: [...bootstrap], host: '127.0.0.1', firewalled: false });
   atEnd(t, () => dht.destroy({ force: true }));
   const stranger = new DhtNode({ bootstrap: [...bootstrap], host: '127.0.0.1' }, 'closed', () => performance.now());
@@ -127,7 +127,7 @@ test('a stranger names a relay of its own, which is hostile: the node survives a
       relayThrough: keys.publicKey,
     });
     dialled.on('error', () => undefined);
-    await until(`${what}: the node dialled the hostile relay`, () => greeted >= 1, 10_000);
+    await until(`${what}: the node dialled the hostile relay`, () => greeted >= 1, 40_000);
     await pause(200);
     dialled.destroy();
     if (!dialled.destroyed) await once(dialled, 'close');
@@ -183,7 +183,7 @@ test('a pair that carries nothing does not keep its place', async (t) => {
     connection.write(Buffer.concat([Buffer.from([1, 0, flags]), Buffer.alloc(32, 1), Buffer.from([5, 0])]));
   }
   await until('the pair', () => open.swarm.status().network.relaying.sessions === 1);
-  await until('it has to go', () => open.swarm.status().network.relaying.sessions === 0, 5_000);
+  await until('it has to go', () => open.swarm.status().network.relaying.sessions === 0, 10_000);
 });
 
 /** Asks until there is an answer, for ten seconds. */

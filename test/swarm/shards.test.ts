@@ -42,7 +42,7 @@ test('twelve nodes over four shards: each learns from nodes of every shard', asy
     }),
   );
   const shardOfOrigin = new Map(nodes.map(({ options }, i) => [options.identity.publicKey, i % 4]));
-  await until('all connected', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 15_000);
+  await until('all connected', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 40_000);
   for (const { swarm } of nodes) swarm.share(parityGroups(2), 1);
   const heard = (i: number) =>
     new Set(

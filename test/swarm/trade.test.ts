@@ -242,7 +242,7 @@ test('suspend stops the trade, resume takes it up again', async (t) => {
   assert.equal(await b.swarm.pull(), 0);
   a.swarm.share(parityGroups(2), 1);
   await b.swarm.resume();
-  await until('b has the groups', () => b.swarm.status().groupsPooled === 2, 15_000);
+  await until('b has the groups', () => b.swarm.status().groupsPooled === 2, 40_000);
 });
 
 test('one identity running twice is reported to its owner', async (t) => {
