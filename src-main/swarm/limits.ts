@@ -40,7 +40,7 @@ export interface SwarmLimits {
   maxConnectionsPerAddress: number;
   /** Delays after joining at which the topic is looked up again. */
   refreshAtMs: readonly number[];
-  /** How often a node without any peer tries to heal its network. */
+  /** About how often a node without any peer tries to heal its network. */
   watchdogMs: number;
   closeDeadlineMs: number;
   handshakeTimeoutMs: number;

@@ -8,6 +8,7 @@ import { randomBytes } from '../../src-main/swarm/identity/crypto.ts';
 import { identityFromSeed } from '../../src-main/swarm/identity/identity.ts';
 import { DEFAULT_LIMITS } from '../../src-main/swarm/limits.ts';
 import { Discovery } from '../../src-main/swarm/overlay/discovery.ts';
+import type { DiscoveryOptions } from '../../src-main/swarm/overlay/discovery.ts';
 import type { ShareableGroup } from '../../src-main/swarm/swarm.ts';
 import { atEnd, openDht, openSwarm, parityGroup, pause, until } from './local-swarm.ts';
 import { dial } from './stranger.ts';
@@ -133,14 +134,11 @@ test('a full neighbourhood in a larger swarm rotates, and nobody is left alone',
   await until('nobody alone', () => nodes.every(({ swarm }) => swarm.status().peers >= 1), 40_000);
 });
 
-test('peers that say they are full cause few lookups, however many they are', async (t) => {
-  const { bootstrap } = await openDht(t);
-  const { keyPair } = identityFromSeed(randomBytes(32));
-  let nowMs = 0;
+function openDiscovery(t: TestContext, changes: Partial<DiscoveryOptions>): Discovery {
   const discovery = new Discovery({
     topics: [],
-    keyPair,
-    bootstrap,
+    keyPair: identityFromSeed(randomBytes(32)).keyPair,
+    bootstrap: [],
     host: '127.0.0.1',
     limits: DEFAULT_LIMITS,
     accepts: () => true,
@@ -150,12 +148,43 @@ test('peers that say they are full cause few lookups, however many they are', as
     swarmTopic: Buffer.alloc(32),
     carriesForOthers: false,
     reach: 'unknown',
-    elapsed: () => nowMs,
+    elapsed: () => performance.now(),
     random: Math.random,
     isConnected: () => true,
     log: () => undefined,
+    ...changes,
   });
   atEnd(t, () => discovery.close());
+  return discovery;
+}
+
+test('nodes that were started together do not look for peers at the same moments', (t) => {
+  const watched: number[] = [];
+  const [early, late] = [0, 1].map((random) =>
+    openDiscovery(t, {
+      limits: { ...DEFAULT_LIMITS, refreshAtMs: [] },
+      random: () => random,
+      isConnected: () => {
+        watched.push(random);
+        return true;
+      },
+    }),
+  );
+  const { watchdogMs } = DEFAULT_LIMITS;
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  early!.start();
+  late!.start();
+  t.mock.timers.tick(watchdogMs);
+  assert.deepEqual(watched, [0]);
+  t.mock.timers.tick(watchdogMs * 0.25);
+  assert.deepEqual(watched, [0, 1]);
+  t.mock.timers.reset();
+});
+
+test('peers that say they are full cause few lookups, however many they are', async (t) => {
+  const { bootstrap } = await openDht(t);
+  let nowMs = 0;
+  const discovery = openDiscovery(t, { bootstrap, elapsed: () => nowMs });
   let lookups = 0;
   discovery.refresh = () => {
     lookups++;

@@ -353,8 +353,10 @@ export class Discovery {
     return isInitiator || incoming.length < limits.maxConnections - placesKept(limits);
   }
 
+  /** Jittered: two nodes that lost each other when both dialled would go on to dial at the same moment. */
   #armWatchdog(): void {
-    this.#later(this.#options.limits.watchdogMs, () => {
+    const jitter = 0.8 + 0.4 * this.#options.random();
+    this.#later(this.#options.limits.watchdogMs * jitter, () => {
       this.#watch();
       this.#armWatchdog();
     });
