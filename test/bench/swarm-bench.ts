@@ -5,13 +5,13 @@
  * slower by as much: what a node asks for per round (64 groups) is the product's. Rounds are the product's 16 s unless told
  * otherwise, and longer with more than 128 nodes on the machine. The first process holds one node, whose memory is reported, with
  * its growth after the first fifth of the rounds (a soak: `--nodes 8 --rounds 500 --round-seconds 4`, 35 minutes); the others share processes, one a core.
- * Processes start as a headless node does: with a small young generation, and with compiled code at hand (no stripping of types).
+ * Processes run as those of an installed node do: plain JavaScript, compiled into dist/ first, with the same flags of V8.
  * Other work on the machine shows in the figures; `worstStallMs` tells how long a process stood still. Leaves nothing behind.
  */
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -29,6 +29,8 @@ import { getTaskSet, sampleTaskRefs } from '../../src-main/tasks/task-sets.ts';
 import { verifyGroup } from '../../src-main/tasks/verify-completions.ts';
 import { WORDS } from '../../src-main/tasks/words.ts';
 
+const ROOT = join(import.meta.dirname, '../..');
+const COMPILED = join(ROOT, 'dist/.swarm-bench/test/bench/swarm-bench.js');
 const GROUPS_SHARED = 8;
 const GROUPS_WANTED = 64;
 const COMPLETIONS = 8;
@@ -39,9 +41,11 @@ const MIN_JOIN_SPREAD_MS = 3_000;
 const DHT_NODES = 5;
 /**
  * What `npm start` and the command set, too: a young generation of 1 MB, where V8 takes 16 and more by itself for a process that has little to
- * do, one helper thread instead of four, each of which keeps memory of its own, and no optimising compilers, which alone take 9 MB.
+ * do, one helper thread instead of four, each of which keeps memory of its own, no TurboFan, which alone takes 8 MB, after Maglev has done most
+ * of its work, and compilation and collection on the main thread: handing over so little costs more than doing it.
  */
-const PROCESS_FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1', '--max-opt=1'];
+const PROCESS_FLAGS = ['--v8-pool-size=1', '--max-opt=2', '--no-concurrent-recompilation', '--single-threaded-gc'];
+const SEMI_SPACE_MB = { ofNode: 1, atMost: 16 };
 const SAMPLES = 100;
 /** A timer this often is what seeing stalls costs; at 10 ms it was a tenth of what a quiet node takes. */
 const STALL_STEP_MS = 100;
@@ -87,12 +91,8 @@ else await work(JSON.parse(plan) as Plan);
 
 async function lead(): Promise<void> {
   const options = readOptions();
-  const env = {
-    NODE_COMPILE_CACHE: join(tmpdir(), 'waggle-bench-compiled'),
-    ...process.env,
-    WAGGLE_LOCAL_NETWORK_ONLY: '1',
-  };
-  await compileOnce(env);
+  const env = { ...process.env, WAGGLE_LOCAL_NETWORK_ONLY: '1' };
+  compile();
   const testnet = await createTestnet(DHT_NODES, { host: '127.0.0.1' });
   const { port } = testnet.bootstrap[0]!;
   const children: ChildProcess[] = [];
@@ -126,17 +126,16 @@ async function lead(): Promise<void> {
 
 function startWorker(childPlan: Plan, env: NodeJS.ProcessEnv): ChildProcess {
   const mine = { ...env, WAGGLE_SWARM_BENCH: JSON.stringify(childPlan) };
-  return fork(import.meta.filename, { env: mine, execArgv: [...process.execArgv, ...PROCESS_FLAGS] });
+  // Nodes that share a process share its young generation: with that of one, what they have in hand would count as old.
+  const semiSpace = Math.min(SEMI_SPACE_MB.atMost, Math.max(1, childPlan.nodes) * SEMI_SPACE_MB.ofNode);
+  const flags = [...PROCESS_FLAGS, `--max-semi-space-size=${String(semiSpace)}`];
+  return fork(COMPILED, { env: mine, execArgv: [...process.execArgv, ...flags] });
 }
 
-/** A process without nodes: what it compiles, the others find compiled. */
-async function compileOnce(env: NodeJS.ProcessEnv): Promise<void> {
-  const child = startWorker({ port: 1, nodes: 0, rounds: 0, roundSeconds: 1, firstIndex: 0, joinSpreadMs: 0 }, env);
-  await once(child, 'message');
-  child.send('start');
-  await once(child, 'message');
-  child.send('end');
-  await once(child, 'exit');
+function compile(): void {
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const project = join(ROOT, 'test/bench/tsconfig.swarm.json');
+  execFileSync(process.execPath, [tsc, '--project', project], { stdio: 'inherit' });
 }
 
 function readOptions() {
@@ -171,7 +170,7 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
   const nodes = workers.flatMap((worker) => worker.nodes);
   const nodeRounds = nodes.length * options.rounds;
   const sum = (of: (node: NodeFigures) => number) => nodes.reduce((total, node) => total + of(node), 0);
-  const cpu = workers.reduce((total, worker) => total + worker.cpuSeconds / worker.wallSeconds, 0);
+  const cpu = workers.reduce((total, worker) => total + cpuShare(worker) / 100, 0);
   const { memory } = workers[0]!;
   const rss = memory.map(({ rssBytes }) => rssBytes);
   const tenth = Math.max(1, Math.ceil(rss.length / 10));
@@ -183,6 +182,8 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
     bytesOutPerNodeRound: Math.round(sum((node) => node.bytesOut) / nodeRounds),
     /** At a round as long as the product's rates are made for, the same work spreads over so much more time. */
     cpuPercentPerNode: round((100 * cpu * options.roundSeconds) / PRODUCT_ROUND_SECONDS / options.nodes, 3),
+    /** Of the node that has a process to itself. */
+    cpuPercentOfNodeAlone: round((cpuShare(workers[0]!) * options.roundSeconds) / PRODUCT_ROUND_SECONDS, 3),
     cpuPercentPerNodeMeasured: round((100 * cpu) / options.nodes, 3),
     memoryMbPerNode: round((rss.at(-1) ?? 0) / 1e6, 1),
     memoryMbOverRounds: rss.filter((_bytes, i) => i % tenth === 0).map((bytes) => round(bytes / 1e6, 1)),
@@ -200,6 +201,11 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
   if (options.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
   else
     for (const [name, value] of Object.entries(figures)) process.stdout.write(`${name.padEnd(26)} ${String(value)}\n`);
+}
+
+/** Percent of a core, of all nodes of a process. */
+function cpuShare({ cpuSeconds, wallSeconds }: WorkerFigures): number {
+  return (100 * cpuSeconds) / wallSeconds;
 }
 
 /** Bytes a round: the slope of the best straight line after the warm-up; NaN with fewer than ten samples. */
@@ -234,7 +240,8 @@ async function work(mine: Plan): Promise<void> {
   const startMs = performance.now();
   const memory = [{ round: 0, rssBytes: process.memoryUsage.rss() }];
   const delays = monitorEventLoopDelay({ resolution: STALL_STEP_MS });
-  delays.enable();
+  // Its timer would be a tenth of what a process with a single node takes.
+  if (mine.nodes > 1) delays.enable();
   const stopCollecting = collectGarbageEvery(COLLECT_EVERY_MS / speed);
   await Promise.all(nodes.map((node) => node.begin()));
   for (let turn = 1; turn <= mine.rounds; turn++) {

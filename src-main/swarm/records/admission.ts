@@ -56,6 +56,9 @@ interface Contents {
   own: Uint8Array[] | null;
 }
 
+/** Remembered for each record, on average. */
+const TEXTS_OF_RECORD = 4;
+
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #seenIds: RecentIds;
@@ -65,7 +68,7 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.#seenIds = new RecentIds(options.seenRecords);
-    this.#seenTexts = new RecentIds(options.seenRecords);
+    this.#seenTexts = new RecentIds(options.seenRecords * TEXTS_OF_RECORD);
   }
 
   /** `hadFromSender` says whether this very connection has brought the record before. */
