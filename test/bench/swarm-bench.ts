@@ -46,6 +46,8 @@ const DHT_NODES = 5;
  */
 const PROCESS_FLAGS = ['--v8-pool-size=1', '--max-opt=2', '--no-concurrent-recompilation', '--single-threaded-gc'];
 const SEMI_SPACE_MB = { ofNode: 1, atMost: 16 };
+/** A node finds its neighbours in these. */
+const JOINING_ROUNDS = 2;
 const SAMPLES = 100;
 /** A timer this often is what seeing stalls costs; at 10 ms it was a tenth of what a quiet node takes. */
 const STALL_STEP_MS = 100;
@@ -68,18 +70,20 @@ interface NodeFigures {
   bytesIn: number;
   bytesOut: number;
   adopted: number;
-  /** Processor time for making up answers, which is no work of the swarm. */
-  makingSeconds: number;
   /** Distinct origins among what was adopted, mean over rounds. */
   distinctOrigins: number;
   failedPulls: number;
   refused: number;
   peers: number;
 }
-interface WorkerFigures {
-  nodes: NodeFigures[];
+interface Usage {
   cpuSeconds: number;
   wallSeconds: number;
+}
+interface WorkerFigures extends Usage {
+  nodes: NodeFigures[];
+  /** The same from the third round on; the whole where there is none. */
+  settled: Usage;
   /** Resident bytes before joining, and now and then with the round. */
   memory: { round: number; rssBytes: number }[];
   worstStallMs: number;
@@ -182,8 +186,9 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
     bytesOutPerNodeRound: Math.round(sum((node) => node.bytesOut) / nodeRounds),
     /** At a round as long as the product's rates are made for, the same work spreads over so much more time. */
     cpuPercentPerNode: round((100 * cpu * options.roundSeconds) / PRODUCT_ROUND_SECONDS / options.nodes, 3),
-    /** Of the node that has a process to itself. */
-    cpuPercentOfNodeAlone: round((cpuShare(workers[0]!) * options.roundSeconds) / PRODUCT_ROUND_SECONDS, 3),
+    /** Of the node that has a process to itself, once it has joined; what joining took, compiling included. */
+    cpuPercentOfNodeAlone: round((cpuShare(workers[0]!.settled) * options.roundSeconds) / PRODUCT_ROUND_SECONDS, 3),
+    cpuSecondsToJoin: round(workers[0]!.cpuSeconds - workers[0]!.settled.cpuSeconds, 2),
     cpuPercentPerNodeMeasured: round((100 * cpu) / options.nodes, 3),
     memoryMbPerNode: round((rss.at(-1) ?? 0) / 1e6, 1),
     memoryMbOverRounds: rss.filter((_bytes, i) => i % tenth === 0).map((bytes) => round(bytes / 1e6, 1)),
@@ -204,7 +209,7 @@ function report(workers: WorkerFigures[], options: ReturnType<typeof readOptions
 }
 
 /** Percent of a core, of all nodes of a process. */
-function cpuShare({ cpuSeconds, wallSeconds }: WorkerFigures): number {
+function cpuShare({ cpuSeconds, wallSeconds }: Usage): number {
   return (100 * cpuSeconds) / wallSeconds;
 }
 
@@ -236,8 +241,9 @@ async function work(mine: Plan): Promise<void> {
   const nodes = Array.from({ length: mine.nodes }, (_, i) => openNode(mine, mine.firstIndex + i, speed));
   process.send?.('ready');
   await once(process, 'message');
-  const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
+  const whole = meter(nodes);
+  let settled = whole;
   const memory = [{ round: 0, rssBytes: process.memoryUsage.rss() }];
   const delays = monitorEventLoopDelay({ resolution: STALL_STEP_MS });
   // Its timer would be a tenth of what a process with a single node takes.
@@ -245,16 +251,15 @@ async function work(mine: Plan): Promise<void> {
   const stopCollecting = collectGarbageEvery(COLLECT_EVERY_MS / speed);
   await Promise.all(nodes.map((node) => node.begin()));
   for (let turn = 1; turn <= mine.rounds; turn++) {
+    if (turn === JOINING_ROUNDS + 1) settled = meter(nodes);
     await Promise.all(nodes.map((node) => node.round(turn, startMs)));
     if (turn === mine.rounds || turn % Math.ceil(mine.rounds / SAMPLES) === 0)
       memory.push({ round: turn, rssBytes: process.memoryUsage.rss() });
   }
-  const { user, system } = process.cpuUsage(cpuBefore);
-  const figuresOfNodes = nodes.map((node) => node.figures(mine.rounds));
   const figures: WorkerFigures = {
-    nodes: figuresOfNodes,
-    cpuSeconds: (user + system) / 1e6 - figuresOfNodes.reduce((sum, { makingSeconds }) => sum + makingSeconds, 0),
-    wallSeconds: (performance.now() - startMs) / 1_000,
+    nodes: nodes.map((node) => node.figures(mine.rounds)),
+    ...whole(),
+    settled: settled(),
     memory,
     worstStallMs: delays.max / 1e6,
   };
@@ -266,7 +271,22 @@ async function work(mine: Plan): Promise<void> {
   process.disconnect();
 }
 
+/** Of what the nodes do from now on; making up answers is no work of theirs. */
+function meter(nodes: readonly BenchNode[]): () => Usage {
+  const making = () => nodes.reduce((sum, node) => sum + node.makingSeconds, 0);
+  const before = process.cpuUsage();
+  const madeBefore = making();
+  const startMs = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    const cpuSeconds = (user + system) / 1e6 - (making() - madeBefore);
+    return { cpuSeconds, wallSeconds: (performance.now() - startMs) / 1_000 };
+  };
+}
+
 interface BenchNode {
+  /** Processor time that went into making up answers so far. */
+  readonly makingSeconds: number;
   begin(): Promise<void>;
   round(turn: number, startMs: number): Promise<void>;
   figures(rounds: number): NodeFigures;
@@ -314,6 +334,9 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
       },
     });
   return {
+    get makingSeconds() {
+      return makingSeconds;
+    },
     begin: async () => {
       await new Promise((resolve) => setTimeout(resolve, random.float() * mine.joinSpreadMs));
       beganAtMs = performance.now();
@@ -345,7 +368,6 @@ function openNode(mine: Plan, index: number, speed: number): BenchNode {
         bytesIn,
         bytesOut,
         adopted,
-        makingSeconds,
         distinctOrigins: origins / rounds,
         failedPulls: mute,
         refused: Object.values(others).reduce((sum, count) => sum + count, 0),
