@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1 --v8-pool-size=1 --max-opt=2 --no-concurrent-recompilation --single-threaded-gc
+#!/usr/bin/env -S node --max-semi-space-size=1 --v8-pool-size=1 --max-opt=2 --no-concurrent-recompilation
 /** Entry of the `waggle` command. */
 import { runAsProcess } from './cli/entry.ts';
 

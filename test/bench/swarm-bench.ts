@@ -42,9 +42,9 @@ const DHT_NODES = 5;
 /**
  * What `npm start` and the command set, too: a young generation of 1 MB, where V8 takes 16 and more by itself for a process that has little to
  * do, one helper thread instead of four, each of which keeps memory of its own, no TurboFan, which alone takes 8 MB, after Maglev has done most
- * of its work, and compilation and collection on the main thread: handing over so little costs more than doing it.
+ * of its work, and compilation on the main thread, which saves what another one keeps.
  */
-const PROCESS_FLAGS = ['--v8-pool-size=1', '--max-opt=2', '--no-concurrent-recompilation', '--single-threaded-gc'];
+const PROCESS_FLAGS = ['--v8-pool-size=1', '--max-opt=2', '--no-concurrent-recompilation'];
 const SEMI_SPACE_MB = { ofNode: 1, atMost: 16 };
 /** A node finds its neighbours in these. */
 const JOINING_ROUNDS = 2;
