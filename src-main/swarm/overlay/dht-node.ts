@@ -19,7 +19,7 @@ const REACHED_BY: Record<Reach, Pick<DhtOptions, 'firewalled' | 'quickFirewall'>
   open: { firewalled: false },
   closed: { quickFirewall: false },
 };
-/** Home routers forget where UDP goes after 30 s and more (RFC 4787 asks for two minutes); HyperDHT's own 5 s make half the packets of a node. */
+/** Home routers forget where UDP goes after 30 s and more (RFC 4787 asks for two minutes); HyperDHT's own 5 s are for less patient ones. */
 const KEEP_ALIVE_MS = 12_000;
 const MAX_LAN_PEERS = 64;
 /** Connections to relays at a time, and how fast strangers can cause new ones. */
