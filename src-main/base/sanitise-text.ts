@@ -11,7 +11,7 @@ const unprintableButLines = /[^\P{Cc}\n\t]|[\p{Co}\p{Cs}]/gu;
 const lineBreak = /\r\n?|[\u0085\u2028\u2029]/g;
 /** More than four marks on one letter draw over the lines around it. */
 const stackedMarks = /(\p{M}{4})\p{M}+/gu;
-/** Nothing to clean: most names and lines are of this kind, and looking for each of the others takes twenty times as long. */
+/** Nothing to clean: most names and lines are of this kind, and looking for each of the others takes ten times as long. */
 const plainAscii = /^[ -~]*$/;
 
 /** One line: breaks and tabs become spaces, invisible characters go, unprintable ones become U+FFFD; at most `maxLength` code points. */
